@@ -1,0 +1,74 @@
+"""The shape of a transformation network, in numbers; no weights, no framework.
+
+Johnson, Alahi, Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution" (2016),
+with the conditional instance norm of Dumoulin, Shlens, Kudlur, "A Learned Representation For Artistic
+Style" (2017): all styles share the convolutions, a style is only each norm's scales and shifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A network as numbers.
+
+    `unshuffle`: the picture is folded into blocks of this side before the first convolution and
+    unfolded after the last (1: not at all). `widths`: channels after the first convolution and after
+    each strided one. `blocks`: residual blocks at the last width. `end_kernel`: side of the first and
+    last kernels; all others are 3x3.
+    """
+
+    unshuffle: int
+    widths: tuple[int, ...]
+    blocks: int
+    end_kernel: int
+
+    @property
+    def stride(self) -> int:
+        """The picture's sides are padded to a multiple of this many pixels."""
+        return self.unshuffle * 2 ** (len(self.widths) - 1)
+
+    @property
+    def norms(self) -> tuple[int, ...]:
+        """Channels of every conditional instance norm, in the order the picture meets them."""
+        return self.widths + (self.widths[-1],) * (2 * self.blocks) + self.widths[-2::-1]
+
+    @property
+    def style_size(self) -> int:
+        """Length of a style vector: per norm all scales, then all shifts."""
+        return 2 * sum(self.norms)
+
+    def convolutions(self) -> dict[str, tuple[int, int, int]]:
+        """Name of every convolution, to (channels in, channels out, kernel side), in order."""
+        picture, widths = 3 * self.unshuffle**2, self.widths
+        table = {"stem": (picture, widths[0], self.end_kernel)}
+        for i, (a, b) in enumerate(pairwise(widths)):
+            table[f"down{i}"] = (a, b, 3)
+        for i in range(self.blocks):
+            table[f"block{i}.first"] = table[f"block{i}.second"] = (widths[-1], widths[-1], 3)
+        for i, (a, b) in enumerate(pairwise(widths[::-1])):
+            table[f"up{i}"] = (a, b, 3)
+        table["head"] = (widths[0], picture, self.end_kernel)
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values for a card."""
+        return asdict(self) | {"widths": list(self.widths)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Architecture:
+        """The reverse of `to_json`. Raises TypeError or ValueError on unknown or missing keys."""
+        return cls(**(values | {"widths": tuple(int(w) for w in values["widths"])}))
+
+
+LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3)
+"""Compact, for real time: all convolutions run at a quarter of the picture's side or less."""
+
+CLASSIC = Architecture(unshuffle=1, widths=(32, 64, 128), blocks=5, end_kernel=9)
+"""The network of the literature."""
+
+ARCHITECTURES = {"live": LIVE, "classic": CLASSIC}

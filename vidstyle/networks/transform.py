@@ -1,0 +1,92 @@
+"""The transformation network in PyTorch: what is trained, and the reference for every engine."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.graph import EPSILON
+
+
+class TransformNetwork(nn.Module):
+    """Johnson's network with conditional instance norm, of any `Architecture`.
+
+    Upsampling repeats pixels and convolves (Odena et al., "Deconvolution and Checkerboard Artifacts",
+    2016): transposed convolutions leave a grid on flat areas. The output is a sigmoid, which is the
+    scaled tanh of the paper in other words. The norms have no parameters: scales and shifts come with
+    each picture.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for name, (channels, width, kernel) in architecture.convolutions().items():
+            stride = 2 if name.startswith("down") else 1
+            module: nn.Module = self
+            *parents, leaf = name.split(".")
+            for parent in parents:
+                if not hasattr(module, parent):
+                    module.add_module(parent, nn.Module())
+                module = module.get_submodule(parent)
+            module.add_module(leaf, nn.Conv2d(channels, width, kernel, stride))
+
+    def forward(self, pictures: Tensor, styles: Tensor) -> Tensor:
+        """Paint `pictures` (N, 3, H, W) RGB in 0..1 in `styles` (N, S); returns the same shape and range.
+
+        H and W must be multiples of `architecture.stride` and at least twice that; the ONNX graph
+        and the torch backend pad other sizes.
+        """
+        arch = self.architecture
+        parts = list(styles.split([c for n in arch.norms for c in (n, n)], dim=1))[::-1]
+
+        def norm(x: Tensor) -> Tensor:
+            scale, shift = (parts.pop()[:, :, None, None].to(x.dtype) for _ in range(2))
+            return F.instance_norm(x, eps=EPSILON) * scale + shift
+
+        x = fold(pictures, arch.unshuffle)
+        x = norm(self.convolve(x, "stem")).relu()
+        for i in range(len(arch.widths) - 1):
+            x = norm(self.convolve(x, f"down{i}")).relu()
+        for i in range(arch.blocks):
+            y = norm(self.convolve(x, f"block{i}.first")).relu()
+            x = x + norm(self.convolve(y, f"block{i}.second"))
+        for i in range(len(arch.widths) - 1):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = norm(self.convolve(x, f"up{i}")).relu()
+        return unfold(self.convolve(x, "head").sigmoid(), arch.unshuffle)
+
+    def convolve(self, x: Tensor, name: str) -> Tensor:
+        """Reflection padding, so that no border shows, and the convolution called `name`."""
+        convolution = self.get_submodule(name)
+        p = self.architecture.convolutions()[name][2] // 2
+        result: Tensor = convolution(F.pad(x, (p, p, p, p), mode="reflect"))
+        return result
+
+
+def fold(x: Tensor, side: int) -> Tensor:
+    """(N, 3, H, W) to (N, 3 side side, H/side, W/side): channel order row, column, colour.
+
+    Not `pixel_unshuffle`, whose colour is outermost: with colour innermost an (H, W, 3) frame folds
+    by moving whole rows of `side` pixels.
+    """
+    if side == 1:
+        return x
+    n, c, h, w = x.shape
+    x = x.view(n, c, h // side, side, w // side, side).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(n, side * side * c, h // side, w // side)
+
+
+def unfold(x: Tensor, side: int) -> Tensor:
+    """The reverse of `fold`."""
+    if side == 1:
+        return x
+    n, c, h, w = x.shape
+    x = x.view(n, side, side, c // side**2, h, w).permute(0, 3, 4, 1, 5, 2)
+    return x.reshape(n, c // side**2, h * side, w * side)
+
+
+def neutral_style(architecture: Architecture) -> Tensor:
+    """The style vector that scales by one and shifts by nothing, (S,) float32: where training starts."""
+    return torch.cat([part for c in architecture.norms for part in (torch.ones(c), torch.zeros(c))])

@@ -1,0 +1,200 @@
+"""Styles: their cards, where they are found, how they are verified and mixed.
+
+A style is a folder `<name>/` with `card.json`, one vector per network (`<network>.npy`, (S,) float32)
+and a preview. Shipped styles lie in `engines/styles`, networks in `engines/networks`; the user's own
+in the user's data directory, where a style of the same name takes precedence. `identity` is a style
+like any other: the vector that gives the picture back, where `strength` starts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from vidstyle.errors import StyleError, UsageError
+from vidstyle.frames import StyleVector
+from vidstyle.networks.network import Network, load_network, sha256_of
+from vidstyle.suggest import did_you_mean
+
+IDENTITY = "identity"
+DEFAULT_STYLE = "mosaic"
+DEFAULT_NETWORK = "live"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_DEVICE_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleCard:
+    """What is known of a style. `vectors` maps a network's name to its vector file's sha256.
+
+    `year` is free text ("1889", "about 1830"); `trained` says in a sentence how the style was made.
+    """
+
+    name: str
+    title: str
+    author: str
+    year: str
+    licence: str
+    source: str
+    trained: str
+    vectors: dict[str, str]
+    folder: Path
+    shipped: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Style:
+    """A style ready for one network: its card and its verified vector, (S,) float32."""
+
+    card: StyleCard
+    vector: StyleVector
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StyleMix:
+    """Weighted styles and a strength, for one network.
+
+    Weights are relative (they are divided by their sum); `strength` runs from 0, the film itself,
+    over the identity style's neighbourhood to 1, the full style.
+    """
+
+    styles: tuple[tuple[Style, float], ...]
+    identity: Style
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength is {self.strength}; it runs from 0 to 1")
+        if not self.styles or not all(0 <= w < float("inf") for _, w in self.styles) or not self.total:
+            raise UsageError("a mix needs styles with weights of 0 or more, one at least above 0")
+
+    @property
+    def total(self) -> float:
+        """The sum of the weights."""
+        return sum(w for _, w in self.styles)
+
+    @property
+    def vector(self) -> StyleVector:
+        """The mixed style vector, (S,) float32: mean of the styles, then from identity by `strength`."""
+        mixed = sum(style.vector.astype(np.float64) * (weight / self.total) for style, weight in self.styles)
+        start = self.identity.vector.astype(np.float64)
+        return np.asarray(start + (mixed - start) * self.strength, np.float32)
+
+
+def parse_style(text: str) -> tuple[str, float]:
+    """`NAME` or `NAME:WEIGHT` as typed on the command line. Raises UsageError."""
+    name, colon, weight_text = text.partition(":")
+    try:
+        weight = float(weight_text) if colon else 1.0
+    except ValueError:
+        raise UsageError(f"style {text!r}: the weight after the colon must be a number") from None
+    if not 0 <= weight < float("inf"):
+        raise UsageError(f"style {text!r}: a weight is 0 or more")
+    return check_name(name), weight
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be a style's or network's name on every system, else raise UsageError.
+
+    Lower-case letters, digits, `-` and `_` only: no separators, no `..`, no control characters, and
+    none of Windows' device names.
+    """
+    if not _NAME.fullmatch(name) or _DEVICE_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a name: use up to 64 of a-z, 0-9, - and _, no device names")
+    return name
+
+
+def user_data() -> Path:
+    """Where the user's own styles and networks live (`VIDSTYLE_DATA_DIR` or the system's place)."""
+    return Path(platformdirs.user_data_dir("vidstyle", appauthor=False))
+
+
+@cache
+def shipped_data() -> Path:
+    """The shipped `engines` folder: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).parent
+    for folder in (package / "_engines", package.parent / "engines"):
+        if (folder / "networks").is_dir():
+            return folder
+    raise StyleError("the shipped engines folder is missing; install vidstyle again")
+
+
+class Library:
+    """The styles and networks at hand: the user's first, then the shipped ones."""
+
+    def __init__(self, roots: Sequence[Path] | None = None) -> None:
+        self.roots = tuple(roots) if roots is not None else (user_data(), shipped_data())
+
+    def cards(self) -> list[StyleCard]:
+        """All styles by name, identity left out; one that is unreadable is an error, not skipped."""
+        found: dict[str, StyleCard] = {}
+        for root in self.roots:
+            for card_file in sorted((root / "styles").glob("*/card.json")):
+                found.setdefault(card_file.parent.name, self._read_card(card_file))
+        found.pop(IDENTITY, None)
+        return [found[name] for name in sorted(found)]
+
+    def card(self, name: str) -> StyleCard:
+        """The card called `name`. Raises StyleError with the nearest names if there is none."""
+        check_name(name)
+        for root in self.roots:
+            card_file = root / "styles" / name / "card.json"
+            if card_file.is_file():
+                return self._read_card(card_file)
+        names = [card.name for card in self.cards()]
+        raise StyleError(f"no style {name!r}{did_you_mean(name, names)}; `vidstyle styles list` shows all")
+
+    def network(self, name: str = DEFAULT_NETWORK) -> Network:
+        """The network called `name`, verified."""
+        check_name(name)
+        for root in self.roots:
+            folder = root / "networks" / name
+            if folder.is_dir():
+                return load_network(folder)
+        names = [f.name for root in self.roots for f in (root / "networks").glob("*") if f.is_dir()]
+        raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(sorted(names))}")
+
+    def style(self, name: str, network: Network) -> Style:
+        """The style called `name` for `network`, its vector verified against the card."""
+        card = self.card(name)
+        if network.name not in card.vectors:
+            has = ", ".join(sorted(card.vectors)) or "none"
+            raise StyleError(f"style {name!r} was not trained for network {network.name!r}; it has: {has}")
+        file = card.folder / f"{network.name}.npy"
+        try:
+            if sha256_of(file) != card.vectors[network.name]:
+                raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
+            vector = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise StyleError(f"{file}: not a usable style vector ({error})") from error
+        if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
+            raise StyleError(
+                f"{file}: {vector.shape} {vector.dtype}, where {network.name} needs ({network.style_size},) finite float32"
+            )
+        return Style(card=card, vector=vector)
+
+    def mix(self, styles: Sequence[tuple[str, float]], network: Network, strength: float = 1.0) -> StyleMix:
+        """Styles by name, with weights, as a mix for `network`."""
+        return StyleMix(
+            styles=tuple((self.style(name, network), weight) for name, weight in styles),
+            identity=self.style(IDENTITY, network),
+            strength=strength,
+        )
+
+    def _read_card(self, file: Path) -> StyleCard:
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            card = StyleCard(**values, folder=file.parent, shipped=file.is_relative_to(shipped_data()))
+        except (OSError, ValueError, TypeError) as error:
+            raise StyleError(f"{file}: not a usable style card ({error})") from error
+        if card.name != file.parent.name:
+            raise StyleError(f"{file}: the card says {card.name!r}, the folder {file.parent.name!r}")
+        return card
