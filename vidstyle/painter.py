@@ -1,0 +1,232 @@
+"""An engine and a look make painted pictures: used by the file loop and the live loop alike."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from vidstyle.backends.protocol import Engine, EngineInfo, EngineSpec, PrecisionChoice, Say
+from vidstyle.errors import OutOfMemory, UsageError
+from vidstyle.frames import ImageArray
+from vidstyle.media.scale import resize
+from vidstyle.networks.network import Network
+from vidstyle.styles import StyleMix
+
+WORKING_SIDE = 720
+"""Short side, in pixels, at which films of this size and above are painted, before `stroke`."""
+
+SMALLEST_SIDE, LARGEST_SIDE = 128, 2160
+STEP = 8
+"""Scaled working sides are multiples of this: the stride of the networks, so that nothing is padded."""
+
+FADE_IN = 0.1
+"""Up to this strength the film is cross-faded with the painting: the identity style is near, not exact."""
+
+KEPT_ENGINES = 3
+"""How many working sizes stay compiled; a film has one, a hand on the stroke slider passes many."""
+
+OpenEngine = Callable[[Network, EngineSpec, str, Say], tuple[Engine, list[str]]]
+"""`(network, spec, backend, say) -> (engine, notes)`: how the painter gets an engine."""
+
+# ITU-R BT.601 luma of RGB; as a matrix it gives the luma to all three channels at once.
+_LUMA = np.repeat(np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """How to paint: the styles, whether the film keeps its own colours, and the size of the strokes.
+
+    `stroke` is relative to the picture, whatever its resolution: 2 gives strokes twice as large.
+    """
+
+    mix: StyleMix
+    keep_colors: bool = False
+    stroke: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.stroke <= 10:
+            raise UsageError(f"stroke is {self.stroke}; it runs from 0.1 (fine) to 10 (coarse)")
+
+
+class Painter:
+    """Paints batches of any size, compiling the network for each working size when it first comes.
+
+    Not thread-safe: one thread paints. `engine_info` is that of the engine last used (None before),
+    `notes` say why other backends were passed over, `warnings` what had to be changed on the way.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        backend: str = "auto",
+        device: str = "auto",
+        precision: PrecisionChoice = "auto",
+        batch: int = 1,
+        latency: bool = False,
+        say: Say = lambda line: None,
+        open_engine: OpenEngine | None = None,
+    ) -> None:
+        if batch < 1:
+            raise UsageError(f"batch is {batch}; it must be 1 or more")
+        self.network = network
+        self.batch = batch
+        self.engine_info: EngineInfo | None = None
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self._backend, self._device, self._precision, self._latency = backend, device, precision, latency
+        self._say = say
+        self._open_engine = open_engine or _open_from_registry
+        self._engines: OrderedDict[tuple[int, int], Engine] = OrderedDict()
+
+    def prepare(self, width: int, height: int, *, look: Look) -> EngineInfo | None:
+        """Compile for frames of this size now; None where the look needs no engine.
+
+        Raises BackendError, or OutOfMemory where not even one frame fits.
+        """
+        if look.mix.strength > 0:
+            self._engine(*working_size(width, height, stroke=look.stroke))
+        return self.engine_info
+
+    def paint(self, images: ImageArray, look: Look) -> ImageArray:
+        """Paint `images` (N, H, W, 3) uint8 RGB; the result has the same shape.
+
+        At strength 0 it is `images` itself. Raises BackendError, or OutOfMemory where not even one
+        frame fits.
+        """
+        strength = look.mix.strength
+        if strength == 0 or not len(images):
+            return images
+        height, width = images.shape[1:3]
+        working = working_size(width, height, stroke=look.stroke)
+        painted = _scale(self._run(_scale(images, *working), look), width, height)
+        if look.keep_colors:
+            painted = keep_chroma(images, painted)
+        # An imported network holds one style and no identity: its strength is a cross-fade all the way.
+        share = min(1.0, strength / FADE_IN) if self.network.style_size else strength
+        return cross_fade(images, painted, share) if share < 1 else painted
+
+    def close(self) -> None:
+        """Give back all engines; a second call does nothing."""
+        while self._engines:
+            self._engines.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, images: ImageArray, look: Look) -> ImageArray:
+        """Through the engine, at most `batch` at a time; a batch that does not fit is halved for good."""
+        style = look.mix.vector
+        parts: list[ImageArray] = []
+        done = 0
+        while done < len(images):
+            engine = self._engine(images.shape[2], images.shape[1])
+            try:
+                parts.append(engine.run(images[done : done + self.batch], style))
+            except OutOfMemory as error:
+                self._halve_batch(error)
+                continue
+            done += self.batch
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _engine(self, width: int, height: int) -> Engine:
+        """The engine for this working size, compiled if it is new."""
+        engine = self._engines.get((width, height))
+        while engine is None:
+            try:
+                engine = self._compile(width, height)
+            except OutOfMemory as error:
+                self._halve_batch(error)
+        self._engines.move_to_end((width, height))
+        self.engine_info = engine.info
+        return engine
+
+    def _compile(self, width: int, height: int) -> Engine:
+        spec = EngineSpec(
+            width=width,
+            height=height,
+            batch=self.batch,
+            precision=self._precision,
+            device=self._device,
+            latency=self._latency,
+        )
+        engine, notes = self._open_engine(self.network, spec, self._backend, self._say)
+        self.notes.extend(note for note in notes if note not in self.notes)
+        self._engines[(width, height)] = engine
+        while len(self._engines) > KEPT_ENGINES:
+            self._engines.popitem(last=False)[1].close()
+        return engine
+
+    def _halve_batch(self, error: OutOfMemory) -> None:
+        """Forget all engines (they hold memory for the old batch) and go on with half of it."""
+        self.close()
+        if self.batch == 1:
+            raise OutOfMemory(
+                f"{error}; not even one frame fits: use a smaller --size, a larger --stroke or another --device"
+            ) from error
+        self.batch //= 2
+        self.warnings.append(f"the device ran out of memory: going on with batches of {self.batch}")
+
+
+def working_size(width: int, height: int, *, stroke: float = 1.0) -> tuple[int, int]:
+    """The (width, height) at which a picture is painted.
+
+    The network's strokes are a fixed number of pixels, so a picture is painted at `WORKING_SIDE` over
+    `stroke` and scaled back: then a film in 4K gets the strokes of its 720p copy, not finer ones.
+    Smaller films are painted at their own size (over `stroke`), very small ones never scaled down.
+    """
+    short = min(width, height)
+    wanted = min(short, WORKING_SIDE) / stroke
+    wanted = min(max(wanted, min(short, SMALLEST_SIDE)), LARGEST_SIDE)
+    if round(wanted) == short:
+        return width, height
+    scale = wanted / short
+    return max(STEP, round(width * scale / STEP) * STEP), max(STEP, round(height * scale / STEP) * STEP)
+
+
+def keep_chroma(film: ImageArray, painted: ImageArray) -> ImageArray:
+    """The painting's luma with the film's chroma (BT.601, full range); both (N, H, W, 3) uint8 RGB.
+
+    In Y'CbCr a change of luma alone moves R, G and B by the same amount, so the difference of the
+    lumas is added to the film; what leaves 0..255 is clipped. Done in pieces that stay in the cache.
+    """
+    result = np.empty(film.shape, np.uint8)
+    ours, theirs, out = film.reshape(-1, 3), painted.reshape(-1, 3), result.reshape(-1, 3)
+    for start in range(0, len(ours), 16384):
+        piece = slice(start, start + 16384)
+        values = ours[piece].astype(np.float32)
+        values += (theirs[piece] - values) @ _LUMA
+        values += 0.5
+        out[piece] = np.clip(values, 0, 255, out=values)
+    return result
+
+
+def cross_fade(film: ImageArray, painted: ImageArray, share: float) -> ImageArray:
+    """`share` (0..1) of the painting over the film; both (N, H, W, 3) uint8 RGB."""
+    weight = round(share * 256)
+    mixed = film.astype(np.uint16) * np.uint16(256 - weight)
+    mixed += painted.astype(np.uint16) * np.uint16(weight)
+    mixed += 128
+    return (mixed >> 8).astype(np.uint8)
+
+
+def _scale(images: ImageArray, width: int, height: int) -> ImageArray:
+    if images.shape[1:3] == (height, width):
+        return images
+    return np.stack([resize(image, width=width, height=height) for image in images])
+
+
+def _open_from_registry(network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[Engine, list[str]]:
+    from vidstyle.backends.registry import open_engine
+
+    return open_engine(network, spec, backend=backend, say=say)
