@@ -1,0 +1,89 @@
+"""Which backends there are, and which one runs.
+
+A plain table, name to "module:Class"; a module is imported only when its turn comes, so the fast
+path never loads what it does not use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from vidstyle.backends.protocol import Availability, Backend, Engine, EngineSpec, Say
+from vidstyle.errors import BackendError, OutOfMemory, UsageError
+from vidstyle.networks.network import Network
+from vidstyle.suggest import did_you_mean
+
+BACKENDS = {
+    "tensorrt": "vidstyle.backends.tensorrt:TensorRT",
+    "openvino": "vidstyle.backends.openvino:OpenVino",
+    "torch": "vidstyle.backends.torch:Torch",
+}
+"""Every backend, best first for the processor or GPU it is made for."""
+
+INSTALL = {
+    "tensorrt": "pip install 'vidstyle[tensorrt]'",
+    "openvino": "pip install openvino",
+    "torch": "pip install 'vidstyle[torch]'",
+}
+
+
+def get_backend(name: str) -> Backend:
+    """The backend called `name`, its module imported. Raises UsageError for an unknown name."""
+    if name not in BACKENDS:
+        known = ", ".join(BACKENDS)
+        raise UsageError(f"no backend {name!r}{did_you_mean(name, BACKENDS)}; there are: auto, {known}")
+    module, _, attribute = BACKENDS[name].partition(":")
+    backend: Backend = getattr(importlib.import_module(module), attribute)()
+    return backend
+
+
+def open_engine(network: Network, spec: EngineSpec, *, backend: str, say: Say) -> tuple[Engine, list[str]]:
+    """Compile `network` with `backend`, or, for "auto", with the best one available.
+
+    Returns the engine and one line of reason for each backend passed over. Raises BackendError if
+    the one asked for, or every one, cannot run here; OutOfMemory as it comes.
+    """
+    if backend != "auto":
+        chosen = get_backend(backend)
+        availability = chosen.available()
+        if not availability.ok:
+            raise BackendError(f"backend {backend} is not available: {availability.reason}")
+        return chosen.load(network, spec, say), []
+    return _first_that_loads(network, spec, say)
+
+
+def survey() -> list[tuple[str, Availability]]:
+    """Every backend and whether it can run here, in the order of `auto`."""
+    return [(name, _availability(name)) for name in auto_order()]
+
+
+def auto_order() -> Sequence[str]:
+    """The order in which `auto` tries: PyTorch before OpenVINO only where it has a GPU to itself."""
+    from vidstyle.backends.torch import accelerator
+
+    return ("tensorrt", "torch", "openvino") if accelerator() else ("tensorrt", "openvino", "torch")
+
+
+def _first_that_loads(network: Network, spec: EngineSpec, say: Say) -> tuple[Engine, list[str]]:
+    passed_over: list[str] = []
+    for name in auto_order():
+        availability = _availability(name)
+        if not availability.ok:
+            passed_over.append(f"{name}: {availability.reason}")
+            continue
+        try:
+            return get_backend(name).load(network, spec, say), passed_over
+        except OutOfMemory:
+            raise
+        except BackendError as error:
+            passed_over.append(f"{name}: {error}")
+    raise BackendError("no engine can run here: " + "; ".join(passed_over))
+
+
+def _availability(name: str) -> Availability:
+    """Availability, with a module that is not part of this installation as a reason like any other."""
+    try:
+        return get_backend(name).available()
+    except ImportError as error:
+        return Availability(ok=False, reason=f"{error}; install it with: {INSTALL[name]}")
