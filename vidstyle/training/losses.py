@@ -1,0 +1,91 @@
+"""What a painted picture is judged by while a network learns, and afterwards.
+
+All losses are relative to the size of what they compare with, so that their weights mean the same
+for every layer, picture and source of VGG weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidstyle.networks.vgg import VGG
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices of (N, C, H, W) activations, (N, C, C) float32, over C H W (Johnson et al., eq. 4)."""
+    n, c, h, w = features.shape
+    # Channels last, as the activations lie in memory: the other order copies them, and again their gradients.
+    flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    return torch.bmm(flat.transpose(1, 2), flat).float() / (c * h * w)
+
+
+def content_loss(painted: Tensor, photograph: Tensor) -> Tensor:
+    """|F(y) - F(x)|^2 / |F(x)|^2 of each picture, (N,), for (N, C, H, W) activations."""
+    painted, photograph = painted.float(), photograph.float()
+    return (painted - photograph).square().sum((1, 2, 3)) / photograph.square().sum((1, 2, 3))
+
+
+def style_loss(painted: Tensor, target: Tensor) -> Tensor:
+    """|G(y) - G(s)|^2 / |G(s)|^2 of each picture, (N,), for (N, C, C) Gram matrices."""
+    return (painted - target).square().sum((1, 2)) / target.square().sum((1, 2))
+
+
+def total_variation(pictures: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels of (N, 3, H, W) pictures in 0..1, (N,)."""
+    rows = (pictures[:, :, 1:] - pictures[:, :, :-1]).square().mean((1, 2, 3))
+    columns = (pictures[:, :, :, 1:] - pictures[:, :, :, :-1]).square().mean((1, 2, 3))
+    return rows + columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """How much each wish counts.
+
+    `content_layers` share `content`; each of `style_layers` counts `style`. `variation` smooths,
+    `steadiness` is the weight of the squared difference (0..1 values) between the painted moved
+    picture and the moved painted picture, `identity` that of the identity style's squared error.
+    """
+
+    content: float = 1.0
+    style: float = 20.0
+    variation: float = 3.0
+    steadiness: float = 100.0
+    identity: float = 100.0
+    content_layers: tuple[str, ...] = ("relu3_1", "relu4_2")
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
+
+    @property
+    def layers(self) -> set[str]:
+        """All layers that VGG has to compute."""
+        return {*self.content_layers, *self.style_layers}
+
+
+class PerceptualLoss:
+    """Content and style loss of painted pictures against their photographs and paintings' Gram matrices."""
+
+    def __init__(self, vgg: VGG, weights: LossWeights) -> None:
+        self.vgg, self.weights = vgg, weights
+
+    @torch.no_grad()
+    def targets(self, paintings: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The mean Gram matrices of one style's paintings, each (1, 3, H, W) in 0..1, per style layer (C, C)."""
+        found = [self.vgg(painting, self.weights.style_layers) for painting in paintings]
+        return {
+            layer: torch.stack([gram(f[layer])[0] for f in found]).mean(0) for layer in self.weights.style_layers
+        }
+
+    def __call__(self, painted: Tensor, photographs: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(content, style) losses, each (N,), unweighted means over layers.
+
+        `targets` are per layer (N, C, C), each picture's own style.
+        """
+        with torch.no_grad():
+            wanted = self.vgg(photographs, self.weights.content_layers)
+        found = self.vgg(painted, self.weights.layers)
+        content = [content_loss(found[layer], wanted[layer]) for layer in self.weights.content_layers]
+        style = [style_loss(gram(found[layer]), targets[layer]) for layer in self.weights.style_layers]
+        return torch.stack(content).mean(0), torch.stack(style).mean(0)

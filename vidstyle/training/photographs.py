@@ -1,0 +1,80 @@
+"""Photographs for the content term: crops of a folder's pictures, endlessly, as real cameras vary them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidstyle.errors import InputError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
+    """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError."""
+    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise InputError(f"{path}: not a picture that can be read")
+    if longest and max(image.shape[:2]) > longest:
+        scale = longest / max(image.shape[:2])
+        size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+
+
+class Photographs:
+    """Batches of random square crops, (N, 3, size, size) float32 RGB in 0..1, repeatable from a seed.
+
+    Crops differ in scale, side and light: half of them keep the photograph's light, the rest are
+    darkened or brightened (gamma) and flattened in contrast, because dark and flat areas are what a
+    network trained on good photographs leaves bare.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        self.size = size
+        if not self.paths:
+            raise InputError(f"{folder}: no photographs in this folder")
+
+    def batches(self, count: int, *, seed: int) -> Iterator[Tensor]:
+        """Endless batches of `count` crops; decoding runs one batch ahead in a thread."""
+        rng = np.random.default_rng(seed)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self._batch, rng, count)
+            while True:
+                batch = ahead.result()
+                ahead = pool.submit(self._batch, rng, count)
+                yield batch
+
+    def _batch(self, rng: np.random.Generator, count: int) -> Tensor:
+        crops = [self._crop(self.paths[rng.integers(len(self.paths))], rng) for _ in range(count)]
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
+
+    def _crop(self, path: Path, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise InputError(f"{path}: not a picture that can be read")
+        scale = self.size / min(image.shape[:2]) * rng.uniform(1.0, 1.8)
+        size = max(self.size, round(image.shape[1] * scale)), max(self.size, round(image.shape[0] * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        y, x = rng.integers(image.shape[0] - self.size + 1), rng.integers(image.shape[1] - self.size + 1)
+        crop = image[y : y + self.size, x : x + self.size].astype(np.float32) / 255
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        if rng.random() < 0.5:
+            contrast = rng.uniform(0.5, 1.1)
+            crop = np.clip((crop ** rng.uniform(0.5, 2.2) - 0.5) * contrast + 0.5 * rng.uniform(0.4, 1.3), 0, 1)
+        return np.ascontiguousarray(crop, np.float32)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,242 @@
+"""Trains a transformation network and the vectors of its styles on photographs and paintings.
+
+Johnson et al. (2016) for the losses, Dumoulin et al. (2017) for many styles at once. Differences:
+losses are relative (see `losses`), identity is one of the styles, and the network learns to be
+steady under made-up motion (see `motion`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vidstyle.errors import StyleError
+from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.transform import TransformNetwork, neutral_style
+from vidstyle.networks.vgg import VGG
+from vidstyle.training.losses import LossWeights, PerceptualLoss, total_variation
+from vidstyle.training.motion import disturb, random_motion
+from vidstyle.training.photographs import Photographs, read_picture
+
+Tune = Literal["style", "decoder", "all"]
+WARM_UP = 100
+"""Steps over which the learning rate rises: instance norms start far from their place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTarget:
+    """A style to learn: its name, its paintings (several make one style), how it is weighted.
+
+    `size`: the paintings' longer side in pixels, which sets the size of the strokes. `share`: how
+    often it is drawn, relative to the others. `strength` multiplies the style loss's weight.
+    """
+
+    name: str
+    paintings: tuple[Path, ...]
+    size: int = 512
+    share: float = 1.0
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the outcome of a training, except the photographs.
+
+    `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
+    identity style as it was. `rate` is Adam's, falling by a half cosine to nothing.
+    """
+
+    architecture: Architecture
+    styles: tuple[StyleTarget, ...]
+    steps: int
+    batch: int = 4
+    crop: int = 256
+    rate: float = 2e-3
+    identity_share: float = 1 / 14
+    tune: Tune = "all"
+    weights: LossWeights = LossWeights()
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How training goes: means since the last report; `rate` is steps a second."""
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    rate: float
+
+
+class Trainer:
+    """A training run: `run` takes it to its last step, `save` and `resume` carry it over a stop.
+
+    `start` is the state of a trained network and its vectors by style name (identity included), as
+    `TransformNetwork.state_dict()` and (S,) tensors; without it training starts from nothing.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        vgg: VGG,
+        *,
+        device: torch.device,
+        start: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None,
+    ) -> None:
+        self.recipe, self.device = recipe, device
+        torch.manual_seed(recipe.seed)
+        self.network = TransformNetwork(recipe.architecture)
+        vectors = {name: neutral_style(recipe.architecture) for name in ("identity", *(s.name for s in recipe.styles))}
+        if start is not None:
+            self.network.load_state_dict(start[0])
+            average = torch.stack(list(start[1].values())).mean(0)
+            vectors = {name: start[1].get(name, average).clone() for name in vectors}
+        self.names = list(vectors)
+        self.network.to(device, memory_format=torch.channels_last)
+        self.vectors = nn.Parameter(torch.stack(list(vectors.values())).to(device))
+        self.loss = PerceptualLoss(vgg.to(device, memory_format=torch.channels_last), recipe.weights)
+        targets = [
+            self.loss.targets([read_picture(p, longest=s.size).to(device) for p in s.paintings]) for s in recipe.styles
+        ]
+        self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
+        self.strengths = torch.tensor([s.strength for s in recipe.styles], device=device)
+        self.optimiser = torch.optim.Adam(self._tuned(), lr=recipe.rate)
+        self.step = 0
+
+    def _tuned(self) -> list[nn.Parameter]:
+        """The parameters that learn: always the vectors; the second half of the network, or all of it."""
+        half = self.recipe.architecture.blocks // 2
+        second_half = ("up", "head", *(f"block{i}." for i in range(half, self.recipe.architecture.blocks)))
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(
+                self.recipe.tune == "all" or (self.recipe.tune == "decoder" and name.startswith(second_half))
+            )
+        return [self.vectors, *(p for p in self.network.parameters() if p.requires_grad)]
+
+    def run(
+        self,
+        photographs: Photographs,
+        *,
+        report: Callable[[Progress], None] = lambda progress: None,
+        save_to: Path | None = None,
+        every: int = 50,
+    ) -> None:
+        """Train to the recipe's last step, reporting and saving `every` so many steps.
+
+        Raises StyleError if the loss stops being a number; the last checkpoint is then still good.
+        """
+        recipe = self.recipe
+        generator = torch.Generator().manual_seed(recipe.seed + self.step)
+        batches = photographs.batches(recipe.batch, seed=recipe.seed + self.step)
+        sums: dict[str, float] = {}
+        began, counted = time.perf_counter(), 0
+        while self.step < recipe.steps:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._learning_rate()
+            losses = self._learn(next(batches), generator)
+            self.step, counted = self.step + 1, counted + 1
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+            if self.step % every == 0 or self.step == recipe.steps:
+                means = {name: value / counted for name, value in sums.items()}
+                if not all(map(math.isfinite, means.values())):
+                    raise StyleError(f"training diverged at step {self.step}: {means}; resume with a lower --rate")
+                if save_to is not None:
+                    self.save(save_to)
+                elapsed = time.perf_counter() - began
+                report(Progress(step=self.step, steps=recipe.steps, losses=means, rate=counted / elapsed))
+                sums, counted, began = {}, 0, time.perf_counter()
+
+    def _learning_rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / WARM_UP)
+        return self.recipe.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
+
+    def _learn(self, photographs: Tensor, generator: torch.Generator) -> dict[str, float]:
+        """One step of Adam on (N, 3, H, W) photographs, each in a style drawn by its share."""
+        recipe, weights, n = self.recipe, self.recipe.weights, len(photographs)
+        shares = torch.tensor([s.share for s in recipe.styles])
+        drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
+        as_is = torch.rand(n, generator=generator) < recipe.identity_share
+        motion = random_motion(n, recipe.crop, generator)
+        moved = disturb(motion(photographs), generator)
+        drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
+        styles = self.vectors[torch.where(as_is, 0, drawn + 1)]
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=_training_type(self.device)):
+            both = torch.cat([photographs, moved]).contiguous(memory_format=torch.channels_last)
+            painted, painted_moved = self.network(both, torch.cat([styles, styles])).float().chunk(2)
+            terms = {"steadiness": self._unsteadiness(painted, painted_moved, motion, as_is) * weights.steadiness}
+            terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
+            terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
+            if not as_is.all():
+                chosen = drawn[~as_is]
+                content, style = self.loss(
+                    painted[~as_is].contiguous(memory_format=torch.channels_last),
+                    photographs[~as_is].contiguous(memory_format=torch.channels_last),
+                    {layer: grams[chosen] for layer, grams in self.targets.items()},
+                )
+                terms["content"] = content.sum() / n * weights.content
+                terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * len(self.targets)
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
+
+    def _unsteadiness(self, painted: Tensor, painted_moved: Tensor, motion: Any, as_is: Tensor) -> Tensor:
+        grid, valid = motion.grid.to(self.device), motion.valid.to(self.device)
+        expected = type(motion)(grid, valid)(painted)
+        error = ((painted_moved - expected).square() * valid).sum((1, 2, 3)) / (3 * valid.sum((1, 2, 3)) + 1)
+        return error.mean()
+
+    def vector(self, name: str) -> Tensor:
+        """The learned vector of a style, (S,) float32 on the CPU."""
+        return self.vectors[self.names.index(name)].detach().cpu().float().clone()
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; a crash while writing leaves the one before."""
+        part = path.with_suffix(".part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "names": self.names,
+                "vectors": self.vectors.detach(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+            },
+            part,
+        )
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same recipe. Raises StyleError if it does not fit."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            if state["names"] != self.names:
+                raise StyleError(f"{path}: trained the styles {state['names']}, not {self.names}")
+            self.network.load_state_dict(state["network"])
+            self.vectors.data.copy_(state["vectors"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step = int(state["step"])
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            raise StyleError(f"{path}: not a checkpoint of this training ({error})") from error
+
+    @torch.no_grad()
+    def paint(self, photographs: Tensor, name: str) -> Tensor:
+        """Paint (N, 3, H, W) photographs in 0..1 in the style called `name`, for sample sheets."""
+        styles = self.vectors[self.names.index(name)].expand(len(photographs), -1)
+        result: Tensor = self.network(photographs.to(self.device), styles).float().cpu()
+        return result
+
+
+def _training_type(device: torch.device) -> torch.dtype:
+    """bf16 has fp32's range, so losses need no scaling; every device trained on offers it."""
+    del device
+    return torch.bfloat16
