@@ -1,0 +1,253 @@
+"""The file loop: read, paint and write in three threads, every frame once and in order.
+
+Bounded channels between the threads hold the fast ones back; sound and other packets travel in the
+same channels, so the writer gets everything in the order of the file. Whatever stage fails first
+stops the others, and its exception is the one that `render` raises.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from vidstyle.channel import Channel, ChannelClosed
+from vidstyle.errors import InputError, OutputError
+from vidstyle.frames import Frame, FrameBatch, ImageArray, VideoInfo
+from vidstyle.interrupts import StopRequest, stop_requests
+from vidstyle.media.protocol import CopiedPacket, Reader, Writer
+from vidstyle.media.scale import resize
+from vidstyle.report import StageTime
+from vidstyle.settings import Size
+
+CHANNEL_BYTES = 64 << 20
+CHANNEL_BATCHES = 3
+"""A channel holds `CHANNEL_BYTES`, but at least this many batches, so that no stage starves."""
+
+MOST_WAITING = 256
+"""Packets that may wait for a batch to fill before it is painted as it is."""
+
+TICK = 0.1
+"""Seconds between two looks at progress and signals."""
+
+Event = Frame | CopiedPacket
+Paint = Callable[[FrameBatch], ImageArray]
+OpenWriter = Callable[[VideoInfo], Writer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a rendering is. `frames` done of `total` (None where unknown) after `seconds`."""
+
+    frames: int
+    total: int | None
+    seconds: float
+
+    @property
+    def fps(self) -> float:
+        """Frames a second so far."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the mean speed; None where the total is unknown or nothing is done yet."""
+        if self.total is None or not self.frames:
+            return None
+        return max(0, self.total - self.frames) * self.seconds / self.frames
+
+
+class FileLoop:
+    """One run from `reader` through `paint` to the writer that `open_writer` opens at the first frame.
+
+    The writer is opened late so that a film without a decodable frame leaves nothing behind. `batch`
+    is asked before every batch: the painter may lower it.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        paint: Paint,
+        open_writer: OpenWriter,
+        *,
+        size: Size | None = None,
+        batch: Callable[[], int] = lambda: 1,
+    ) -> None:
+        self.reader = reader
+        self.paint = paint
+        self.open_writer = open_writer
+        self.size = size
+        self.batch = batch
+        self.info = scaled_info(reader.info, size)
+        frame_bytes = self.info.width * self.info.height * 3
+        capacity = max(CHANNEL_BYTES, CHANNEL_BATCHES * batch() * frame_bytes)
+        self.decoded: Channel[Event] = Channel(capacity)
+        self.painted: Channel[Event] = Channel(capacity)
+        self.frames_in = 0
+        self.frames_out = 0
+        self.seconds = 0.0
+        self.stages: dict[str, StageTime] = {}
+        self.warnings: list[str] = []
+        self._threads: list[threading.Thread] = []
+        self._request = StopRequest()
+        self._failure: BaseException | None = None
+        self._committed = False
+
+    def run(self, progress: Callable[[Progress], None]) -> None:
+        """Run to the end. Raises what the failing stage raised, or Interrupted; then nothing is committed."""
+        began = time.perf_counter()
+        total = expected_frames(self.info)
+        works = {"read": self._read, "paint": self._paint, "write": self._write}
+        self._threads = threads = [
+            threading.Thread(target=self._stage, args=(name, work), name=f"vidstyle-{name}", daemon=True)
+            for name, work in works.items()
+        ]
+        # Ending the first channel stops the reader at its next frame, even one that hangs in a read.
+        with self._stopping(), stop_requests(self.decoded.end) as self._request:
+            for thread in threads:
+                thread.start()
+            while threads[-1].is_alive() or threads[-2].is_alive():
+                threads[-1].join(TICK)
+                progress(Progress(frames=self.frames_out, total=total, seconds=time.perf_counter() - began))
+        self.seconds = time.perf_counter() - began
+        if self._failure:
+            raise self._failure
+        if self._request.error and not self._committed:
+            raise type(self._request.error)(f"{self._request.error} after {self.frames_out} frames")
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether a stage still hangs in a library call, so that what it uses must not be closed."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._break_off()
+            raise
+        finally:
+            for thread in self._threads:
+                if thread.ident is not None:
+                    thread.join(1.0)
+
+    def _stage(self, name: str, work: Callable[[], float]) -> None:
+        wall, cpu, waited = time.perf_counter(), time.thread_time(), 0.0
+        try:
+            waited = work()
+        except ChannelClosed:
+            pass
+        except BaseException as error:  # noqa: BLE001: whatever it is, the main thread raises it
+            self._failure = self._failure or error
+            self._break_off()
+        busy = time.perf_counter() - wall - waited
+        self.stages[name] = StageTime(busy_seconds=busy, cpu_seconds=time.thread_time() - cpu)
+
+    def _break_off(self) -> None:
+        self.decoded.break_off()
+        self.painted.break_off()
+
+    def _read(self) -> float:
+        for event in self.reader.events():
+            if isinstance(event, Frame):
+                frame = self._fit(event)
+                self.decoded.put(frame, frame.image.nbytes)
+                self.frames_in += 1
+            else:
+                self.decoded.put(event, event.packet.size)
+        self.decoded.end()
+        return self.decoded.waited_to_put
+
+    def _fit(self, frame: Frame) -> Frame:
+        if not self.size:
+            return frame
+        width, height = self.info.width, self.info.height
+        alpha = None if frame.alpha is None else resize(frame.alpha, width=width, height=height)
+        return replace(frame, image=resize(frame.image, width=width, height=height), alpha=alpha)
+
+    def _paint(self) -> float:
+        waiting: list[Event] = []
+        for event in self.decoded:
+            frames = [e for e in waiting if isinstance(e, Frame)]
+            if isinstance(event, Frame) and frames and frames[0].image.shape != event.image.shape:
+                self._paint_batch(waiting, frames)
+                waiting, frames = [], []
+            waiting.append(event)
+            if isinstance(event, Frame):
+                frames.append(event)
+            if not frames or len(frames) >= self.batch() or len(waiting) > MOST_WAITING:
+                self._paint_batch(waiting, frames)
+                waiting = []
+        self._paint_batch(waiting, [e for e in waiting if isinstance(e, Frame)])
+        self.painted.end()
+        return self.decoded.waited_to_take + self.painted.waited_to_put
+
+    def _paint_batch(self, events: Sequence[Event], frames: Sequence[Frame]) -> None:
+        """Paint the frames among `events` and pass everything on in the order it came."""
+        painted: Iterator[Frame] = iter(())
+        if frames:
+            batch = FrameBatch.stack(frames)
+            painted = iter(batch.with_images(self.paint(batch)))
+        for event in events:
+            if isinstance(event, Frame):
+                frame = next(painted)
+                self.painted.put(frame, frame.image.nbytes)
+            else:
+                self.painted.put(event, event.packet.size)
+
+    def _write(self) -> float:
+        early: list[CopiedPacket] = []
+        with ExitStack() as stack:  # on the way out by an exception the writer does not commit
+            writer: Writer | None = None
+            for event in self.painted:
+                if writer is None and isinstance(event, Frame):
+                    writer = stack.enter_context(self.open_writer(self.info))
+                    for packet in early:
+                        writer.copy(packet)
+                if writer is None:
+                    assert isinstance(event, CopiedPacket)
+                    early.append(event)
+                elif isinstance(event, Frame):
+                    writer.write(event)
+                    self.frames_out = writer.frames_written
+                else:
+                    writer.copy(event)
+            self._finish(writer)
+        return self.painted.waited_to_take
+
+    def _finish(self, writer: Writer | None) -> None:
+        """Close the writer; commit only what is whole."""
+        if writer is None:
+            if self._request.error:
+                return
+            raise InputError("no frame of the film could be decoded; nothing was written")
+        if self._request.error is None and writer.frames_written != self.frames_in:
+            raise OutputError(
+                f"{self.frames_in} frames were read but {writer.frames_written} written; "
+                "the result is not kept: please report this as a bug"
+            )
+        commit = self._request.error is None
+        writer.close(commit=commit)
+        self.warnings.extend(writer.warnings)
+        self._committed = commit
+
+
+def scaled_info(info: VideoInfo, size: Size | None) -> VideoInfo:
+    """`info` for frames of another size, the shape on the screen unchanged."""
+    if size is None:
+        return info
+    width, height = size.apply(info.width, info.height)
+    if size.width is None:
+        return replace(info, width=width, height=height)
+    pixel_aspect = info.pixel_aspect * Fraction(info.width * height, info.height * width)
+    return replace(info, width=width, height=height, pixel_aspect=pixel_aspect)
+
+
+def expected_frames(info: VideoInfo) -> int | None:
+    """How many frames will come, as far as the container tells."""
+    if info.frames:
+        return info.frames
+    return round(info.duration * info.rate) if info.duration and info.rate else None

@@ -1,0 +1,50 @@
+"""What a rendering was: counts, speed, engine, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageTime:
+    """One thread of the file loop: seconds not spent waiting for its neighbours, and CPU seconds of its own.
+
+    Codecs and engines run threads beside it; those are in the report's `cpu_seconds`, not here.
+    """
+
+    busy_seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderReport:
+    """The closing report of `render`; `to_json` is what `--json` prints.
+
+    `backend`, `device` and `precision` are None where nothing had to be painted (strength 0).
+    `seconds` is wall time from the first frame asked for to the finished file; `cpu_seconds` that of
+    all threads of the process. `notes` say why other backends were passed over.
+    """
+
+    input: str
+    output: str
+    frames_in: int
+    frames_out: int
+    width: int
+    height: int
+    seconds: float
+    fps: float
+    backend: str | None
+    device: str | None
+    precision: str | None
+    styles: dict[str, float]
+    strength: float
+    network: str
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cpu_seconds: float = 0.0
+    stages: dict[str, StageTime] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)

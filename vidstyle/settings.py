@@ -1,0 +1,150 @@
+"""What a run is asked to do, and where that comes from: defaults < configuration file < environment < flags.
+
+The command line merges the four (flags and environment through its parser); `read_config` gives it the
+file's part. The Python interface builds `RenderOptions` itself and reads neither files nor environment.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from vidstyle.backends.protocol import PrecisionChoice
+from vidstyle.errors import UsageError
+from vidstyle.suggest import did_you_mean
+
+LARGEST_OUTPUT = 16384
+"""Longest side, in pixels, that a film may be scaled to: the limit of the encoders."""
+
+PROJECT_FILE = "vidstyle.toml"
+
+SHARED_KEYS = (
+    "style",
+    "strength",
+    "network",
+    "keep-colors",
+    "stroke",
+    "stabilize",
+    "backend",
+    "device",
+    "precision",
+)
+"""Keys that may stand at the top of a configuration file: every command that knows them takes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """A wanted picture size: both sides, or only the short one (`width` is None), in pixels."""
+
+    short: int = 0
+    width: int | None = None
+    height: int | None = None
+
+    def apply(self, width: int, height: int) -> tuple[int, int]:
+        """The wanted (width, height) for a picture of this one; sides made even, as encoders need them."""
+        if self.width and self.height:
+            return self.width, self.height
+        scale = Fraction(self.short, min(width, height))
+        return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    """Everything that can be asked of `render`; the defaults are those of the command line.
+
+    `start` and `end` are seconds from the beginning of the film; `crf` is the encoder's own quality
+    number; `styles` are names with weights. `batch` None leaves it to the backend's nature.
+    """
+
+    styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
+    strength: float = 1.0
+    network: str = "live"
+    mode: Literal["fast", "gatys"] = "fast"
+    keep_colors: bool = False
+    stroke: float = 1.0
+    stabilize: bool = False
+    size: Size | None = None
+    start: Fraction | None = None
+    end: Fraction | None = None
+    codec: str | None = None
+    crf: float | None = None
+    audio: Literal["copy", "none"] = "copy"
+    backend: str = "auto"
+    device: str = "auto"
+    precision: PrecisionChoice = "auto"
+    batch: int | None = None
+    overwrite: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
+        if self.resume and self.mode != "gatys":
+            raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"batch is {self.batch}; it must be 1 or more")
+
+
+def parse_size(text: str) -> Size:
+    """`WxH`, or one number for the short side. Raises UsageError."""
+    match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", text.strip())
+    sides = [int(side) for side in match.groups() if side] if match else []
+    if not sides or not all(2 <= side <= LARGEST_OUTPUT for side in sides):
+        raise UsageError(f"size {text!r}: give WxH (1280x720) or the short side (720), 2 to {LARGEST_OUTPUT} each")
+    return Size(short=sides[0]) if len(sides) == 1 else Size(width=sides[0], height=sides[1])
+
+
+def parse_time(text: str) -> Fraction:
+    """Seconds, `M:S` or `H:M:S`, with decimals in the seconds, exactly. Raises UsageError."""
+    if not re.fullmatch(r"(\d{1,6}:){0,2}\d{1,9}(\.\d{1,9})?", text.strip()):
+        raise UsageError(f"time {text!r}: give seconds (12.5) or H:M:S (1:02:03.5)")
+    seconds = Fraction(0)
+    for part in text.strip().split(":"):
+        seconds = seconds * 60 + Fraction(part)
+    return seconds
+
+
+def config_files() -> list[Path]:
+    """The configuration files that apply here: the user's, then the working folder's, which wins."""
+    places = (Path(platformdirs.user_config_dir("vidstyle", appauthor=False)) / "config.toml", Path(PROJECT_FILE))
+    return [place for place in places if place.is_file()]
+
+
+def read_config(files: Iterable[Path], *, command: str, commands: Iterable[str], known: Iterable[str]) -> dict[str, Any]:
+    """The values that `files` set for `command`, later files winning; keys as in `known`, with underscores.
+
+    A file holds `SHARED_KEYS` at its top and one table per command with that command's own flags as
+    keys. Raises UsageError for unreadable files and, with the nearest right one, for unknown keys.
+    """
+    values: dict[str, Any] = {}
+    options = {name.replace("_", "-") for name in known}
+    for file in files:
+        content = _read_toml(file)
+        table = content.get(command, {})
+        shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        _check_keys(file, "", content, {*SHARED_KEYS, *commands})
+        _check_keys(file, f"[{command}] ", table, options)
+        for key, value in (shared | table).items():
+            if key in options:
+                values[key.replace("-", "_")] = value
+    return values
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"configuration file {file}: {error}") from error
+
+
+def _check_keys(file: Path, where: str, table: Mapping[str, Any], known: set[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise UsageError(f"configuration file {file}: {where}unknown key {key!r}{did_you_mean(key, known)}")
