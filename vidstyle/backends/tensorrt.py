@@ -1,0 +1,148 @@
+"""The TensorRT backend, for NVIDIA GPUs: fp16, plans compiled once for the GPU at hand and kept.
+
+One code path serves TensorRT 10.12 to 11. `docs/tensorrt.md` tells how the files of this backend
+divide the work. Nothing of NVIDIA's is imported before it is known to be there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Say
+from vidstyle.errors import BackendError
+from vidstyle.networks.network import Network
+
+if TYPE_CHECKING:
+    from vidstyle.backends.cuda_runtime import Gpu
+    from vidstyle.backends.plan_cache import PlanKey
+    from vidstyle.backends.tensorrt_build import Profile
+    from vidstyle.backends.tensorrt_graph import GraphPrecision
+
+OLDEST = (10, 12)
+_NEEDED = ("tensorrt", "cuda.bindings", "onnx", "filelock")
+_INSTALL = "pip install 'vidstyle[tensorrt]'"
+
+
+class TensorRTBackend:
+    """Compiles networks with TensorRT."""
+
+    name = "tensorrt"
+
+    def available(self) -> Availability:
+        """Whether the packages, a driver and a GPU are here; the first device's name if so."""
+        missing = [name for name in _NEEDED if not _installed(name)]
+        if missing:
+            return Availability(ok=False, reason=f"{', '.join(missing)} not installed: {_INSTALL}")
+        try:
+            from vidstyle.backends.cuda_runtime import gpus
+
+            devices = gpus()
+            version = _version()
+        except BackendError as error:
+            return Availability(ok=False, reason=f"no usable NVIDIA GPU: {error}")
+        except (ImportError, OSError) as error:
+            return Availability(ok=False, reason=f"TensorRT does not load ({error}): {_INSTALL}")
+        if not devices:
+            return Availability(ok=False, reason="no NVIDIA GPU is visible")
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            wanted = ".".join(map(str, OLDEST))
+            return Availability(ok=False, reason=f"TensorRT {version} is older than {wanted}: {_INSTALL}")
+        return Availability(ok=True, reason=f"{devices[0].name}, TensorRT {version}")
+
+    def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
+        """Compile `network`, or take the plan that was kept. Raises OutOfMemory or BackendError."""
+        availability = self.available()
+        if not availability.ok:
+            raise BackendError(f"backend tensorrt: {availability.reason}")
+        from vidstyle.backends import cuda_runtime
+
+        precision = _precision(spec)
+        gpu = _choose(cuda_runtime.gpus(), spec.device)
+        cuda_runtime.use(gpu)
+        info = EngineInfo(
+            backend=self.name,
+            device=f"cuda:{gpu.index} {gpu.name}",
+            precision=precision,
+            width=spec.width,
+            height=spec.height,
+            batch=spec.batch,
+        )
+        return _open(network, info, gpu=gpu, precision=precision, say=say)
+
+
+def _open(network: Network, info: EngineInfo, *, gpu: Gpu, precision: GraphPrecision, say: Say) -> Engine:
+    """An engine from the kept plan if there is one that works, else from a new one."""
+    import onnx
+
+    from vidstyle.backends.plan_cache import PlanCache
+    from vidstyle.backends.tensorrt_build import Profile, build_plan
+    from vidstyle.backends.tensorrt_engine import StalePlan, TensorRTEngine
+    from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
+
+    def start(plan: bytes) -> Engine:
+        return TensorRTEngine(plan, info=info, gpu=gpu, style_size=network.style_size, say=say)
+
+    graph = typed_for_tensorrt(onnx.load(str(network.graph)), precision).SerializeToString(deterministic=True)
+    profile = Profile.for_frames(info.width, info.height)
+    key = _key(graph, gpu=gpu, profile=profile, precision=precision)
+    plans = PlanCache()
+    with plans.lock(key, say):
+        kept = plans.read(key, say)
+        if kept is not None:
+            try:
+                return start(kept)
+            except StalePlan as error:
+                plans.discard(key, str(error), say)
+        plan = build_plan(graph, profile, precision=precision, say=say)
+        engine = start(plan)  # first, so that a plan that does not run is not kept
+        plans.write(key, plan, say)
+        return engine
+
+
+def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: str) -> PlanKey:
+    from vidstyle.backends.plan_cache import PlanKey
+    from vidstyle.backends.tensorrt_build import OPTIMIZATION_LEVEL, WORKSPACE
+
+    return PlanKey(
+        graph=hashlib.sha256(graph).hexdigest(),
+        tensorrt=_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        gpu=gpu.name,
+        capability=gpu.capability,
+        precision=precision,
+        profile=str(profile),
+        optimization_level=OPTIMIZATION_LEVEL,
+        workspace=WORKSPACE,
+    )
+
+
+def _precision(spec: EngineSpec) -> GraphPrecision:
+    if spec.precision in ("auto", "fp16"):
+        return "fp16"
+    if spec.precision == "fp32":
+        return "fp32"
+    raise BackendError(f"backend tensorrt has precisions fp16 and fp32, not {spec.precision}")
+
+
+def _choose(devices: list[Gpu], wanted: str) -> Gpu:
+    """The device called "auto", "cuda" or "cuda:N". Raises BackendError if there is none."""
+    names = {f"cuda:{gpu.index}": gpu for gpu in devices}
+    if wanted in ("auto", "cuda"):
+        return devices[0]
+    if wanted in names:
+        return names[wanted]
+    raise BackendError(f"backend tensorrt has no device {wanted!r}; there are: {', '.join(names)}")
+
+
+def _version() -> str:
+    return str(import_module("tensorrt").__version__)
+
+
+def _installed(name: str) -> bool:
+    """Whether a module could be imported; asks without importing it."""
+    parent = name.rpartition(".")[0]
+    return (not parent or find_spec(parent) is not None) and find_spec(name) is not None
