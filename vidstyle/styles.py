@@ -142,13 +142,16 @@ class Library:
         found.pop(IDENTITY, None)
         return [found[name] for name in sorted(found)]
 
-    def card(self, name: str) -> StyleCard:
-        """The card called `name`. Raises StyleError with the nearest names if there is none."""
+    def card(self, name: str, network: str | None = None) -> StyleCard:
+        """The first card called `name`, if possible one with a vector for `network`.
+
+        Raises StyleError with the nearest names if there is none.
+        """
         check_name(name)
-        for root in self.roots:
-            card_file = root / "styles" / name / "card.json"
-            if card_file.is_file():
-                return self._read_card(card_file)
+        files = [file for root in self.roots if (file := root / "styles" / name / "card.json").is_file()]
+        found = [self._read_card(file) for file in files]
+        for card in [card for card in found if network in card.vectors] or found:
+            return card
         names = [card.name for card in self.cards()]
         raise StyleError(f"no style {name!r}{did_you_mean(name, names)}; `vidstyle styles list` shows all")
 
@@ -164,7 +167,7 @@ class Library:
 
     def style(self, name: str, network: Network) -> Style:
         """The style called `name` for `network`, its vector verified against the card."""
-        card = self.card(name)
+        card = self.card(name, network.name)
         if network.name not in card.vectors:
             has = ", ".join(sorted(card.vectors)) or "none"
             raise StyleError(f"style {name!r} was not trained for network {network.name!r}; it has: {has}")
@@ -177,7 +180,7 @@ class Library:
             raise StyleError(f"{file}: not a usable style vector ({error})") from error
         if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
             raise StyleError(
-                f"{file}: {vector.shape} {vector.dtype}, where {network.name} needs ({network.style_size},) finite float32"
+                f"{file}: {vector.shape} {vector.dtype}; {network.name} needs ({network.style_size},) finite float32"
             )
         return Style(card=card, vector=vector)
 

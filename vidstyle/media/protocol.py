@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import av
 
@@ -19,7 +19,7 @@ class CopiedPacket:
     the film's, so that the distance between sound and picture stays what it was.
     """
 
-    packet: av.Packet
+    packet: av.Packet[Any]
     stream: int
 
 

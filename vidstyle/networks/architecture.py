@@ -30,7 +30,7 @@ class Architecture:
     @property
     def stride(self) -> int:
         """The picture's sides are padded to a multiple of this many pixels."""
-        return self.unshuffle * 2 ** (len(self.widths) - 1)
+        return self.unshuffle << (len(self.widths) - 1)
 
     @property
     def norms(self) -> tuple[int, ...]:

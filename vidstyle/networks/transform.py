@@ -43,7 +43,8 @@ class TransformNetwork(nn.Module):
 
         def norm(x: Tensor) -> Tensor:
             scale, shift = (parts.pop()[:, :, None, None].to(x.dtype) for _ in range(2))
-            return F.instance_norm(x, eps=EPSILON) * scale + shift
+            result: Tensor = F.instance_norm(x, eps=EPSILON) * scale + shift
+            return result
 
         x = fold(pictures, arch.unshuffle)
         x = norm(self.convolve(x, "stem")).relu()

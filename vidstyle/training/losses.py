@@ -74,9 +74,7 @@ class PerceptualLoss:
     def targets(self, paintings: Sequence[Tensor]) -> dict[str, Tensor]:
         """The mean Gram matrices of one style's paintings, each (1, 3, H, W) in 0..1, per style layer (C, C)."""
         found = [self.vgg(painting, self.weights.style_layers) for painting in paintings]
-        return {
-            layer: torch.stack([gram(f[layer])[0] for f in found]).mean(0) for layer in self.weights.style_layers
-        }
+        return {layer: torch.stack([gram(f[layer])[0] for f in found]).mean(0) for layer in self.weights.style_layers}
 
     def __call__(self, painted: Tensor, photographs: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """(content, style) losses, each (N,), unweighted means over layers.

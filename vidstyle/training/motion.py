@@ -24,6 +24,10 @@ class Motion:
         """`pictures` (N, 3, H, W), moved."""
         return F.grid_sample(pictures, self.grid, mode="bicubic", padding_mode="border", align_corners=False)
 
+    def to(self, device: torch.device) -> Motion:
+        """The same motion on another device."""
+        return Motion(self.grid.to(device), self.valid.to(device))
+
 
 def random_motion(count: int, size: int, generator: torch.Generator) -> Motion:
     """Motions for `count` pictures of `size` pixels a side.
@@ -56,3 +60,9 @@ def disturb(pictures: Tensor, generator: torch.Generator) -> Tensor:
     light = 1 + (torch.rand(n, 1, 1, 1, generator=generator) * 2 - 1) * 0.03
     noise = torch.randn(pictures.shape, generator=generator)
     return (pictures * light + noise * sigma).clamp(0, 1)
+
+
+def unsteadiness(painted: Tensor, painted_moved: Tensor, motion: Motion) -> Tensor:
+    """Mean squared difference (N,) between the painted moved pictures and the moved painted pictures."""
+    error = (painted_moved - motion(painted)).square() * motion.valid
+    return error.sum((1, 2, 3)) / (3 * motion.valid.sum((1, 2, 3)) + 1)

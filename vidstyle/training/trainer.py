@@ -12,22 +12,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, neutral_style
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import LossWeights, PerceptualLoss, total_variation
-from vidstyle.training.motion import disturb, random_motion
+from vidstyle.training.motion import disturb, random_motion, unsteadiness
 from vidstyle.training.photographs import Photographs, read_picture
 
 Tune = Literal["style", "decoder", "all"]
 WARM_UP = 100
 """Steps over which the learning rate rises: instance norms start far from their place."""
+
+STYLE_RISE = 0.1, 1 / 3
+"""A network trained from nothing starts with this part of the style (and steadiness) weight, which rises over this
+part of the steps: at full weight it first learns textures that ignore the scene, and hardly finds back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +104,16 @@ class Trainer:
             average = torch.stack(list(start[1].values())).mean(0)
             vectors = {name: start[1].get(name, average).clone() for name in vectors}
         self.names = list(vectors)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vectors = nn.Parameter(torch.stack(list(vectors.values())).to(device))
-        self.loss = PerceptualLoss(vgg.to(device, memory_format=torch.channels_last), recipe.weights)
+        vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = PerceptualLoss(vgg, recipe.weights)
         targets = [
             self.loss.targets([read_picture(p, longest=s.size).to(device) for p in s.paintings]) for s in recipe.styles
         ]
         self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
         self.strengths = torch.tensor([s.strength for s in recipe.styles], device=device)
+        self.from_nothing = start is None
         self.optimiser = torch.optim.Adam(self._tuned(), lr=recipe.rate)
         self.step = 0
 
@@ -158,9 +165,14 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / WARM_UP)
         return self.recipe.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
 
+    def _rise(self) -> float:
+        """The factor of style and steadiness at this step, rising geometrically to 1."""
+        first, part = STYLE_RISE
+        return first ** max(0.0, 1 - self.step / (part * self.recipe.steps)) if self.from_nothing else 1.0
+
     def _learn(self, photographs: Tensor, generator: torch.Generator) -> dict[str, float]:
         """One step of Adam on (N, 3, H, W) photographs, each in a style drawn by its share."""
-        recipe, weights, n = self.recipe, self.recipe.weights, len(photographs)
+        recipe, weights, n, rise = self.recipe, self.recipe.weights, len(photographs), self._rise()
         shares = torch.tensor([s.share for s in recipe.styles])
         drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
         as_is = torch.rand(n, generator=generator) < recipe.identity_share
@@ -169,10 +181,15 @@ class Trainer:
         drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
         styles = self.vectors[torch.where(as_is, 0, drawn + 1)]
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=_training_type(self.device)):
+        number = _training_type(self.device)
+        with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
             both = torch.cat([photographs, moved]).contiguous(memory_format=torch.channels_last)
             painted, painted_moved = self.network(both, torch.cat([styles, styles])).float().chunk(2)
-            terms = {"steadiness": self._unsteadiness(painted, painted_moved, motion, as_is) * weights.steadiness}
+            terms = {
+                "steadiness": unsteadiness(painted, painted_moved, motion.to(self.device)).mean()
+                * weights.steadiness
+                * rise
+            }
             terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
             terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
             if not as_is.all():
@@ -183,17 +200,11 @@ class Trainer:
                     {layer: grams[chosen] for layer, grams in self.targets.items()},
                 )
                 terms["content"] = content.sum() / n * weights.content
-                terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * len(self.targets)
+                terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets)
         total = torch.stack(list(terms.values())).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         self.optimiser.step()
         return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
-
-    def _unsteadiness(self, painted: Tensor, painted_moved: Tensor, motion: Any, as_is: Tensor) -> Tensor:
-        grid, valid = motion.grid.to(self.device), motion.valid.to(self.device)
-        expected = type(motion)(grid, valid)(painted)
-        error = ((painted_moved - expected).square() * valid).sum((1, 2, 3)) / (3 * valid.sum((1, 2, 3)) + 1)
-        return error.mean()
 
     def vector(self, name: str) -> Tensor:
         """The learned vector of a style, (S,) float32 on the CPU."""
@@ -237,6 +248,5 @@ class Trainer:
 
 
 def _training_type(device: torch.device) -> torch.dtype:
-    """bf16 has fp32's range, so losses need no scaling; every device trained on offers it."""
-    del device
-    return torch.bfloat16
+    """bf16, which has fp32's range so that losses need no scaling, but not on a CPU that would emulate it."""
+    return torch.float32 if device.type == "cpu" and not processor().bf16 else torch.bfloat16

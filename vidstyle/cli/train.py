@@ -1,0 +1,164 @@
+"""`vidstyle train PAINTING... --name NAME --content DIR`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidstyle.cli import console, options
+from vidstyle.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from vidstyle.training.session import Session
+    from vidstyle.training.trainer import Progress
+
+
+class Tune(enum.StrEnum):
+    style = "style"
+    decoder = "decoder"
+    all = "all"
+
+
+STEPS = {Tune.style: 600, Tune.decoder: 1000, Tune.all: 2500}
+"""Steps where none are asked for: what a style took to settle on two cores (docs/training.md)."""
+
+
+def train(
+    paintings: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="The painting; several make one style.")
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the style will be called.")] = "",
+    content: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Photographs of what you will film; some hundred will do.")
+    ] = None,
+    network: options.Network = "live",
+    tune: Annotated[
+        Tune,
+        typer.Option(
+            help="style: fit a vector to the network; decoder: also its second half; all: all of it. "
+            "The last two make a network of the style's own name."
+        ),
+    ] = Tune.style,
+    size: Annotated[
+        int, typer.Option(min=64, metavar="N", help="The painting's longer side in pixels: larger, larger strokes.")
+    ] = 512,
+    steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="How long to train.")] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train a whole network by this recipe; IMAGE is the paintings' folder."),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(metavar="DIR", help="Where checkpoints and samples go.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Publish into this folder instead of the user's styles.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("-y", "--overwrite", help="Start anew, replace a style of this name.")
+    ] = False,
+    device: options.Device = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Make a style of a painting, or train a whole network by a recipe."""
+    from vidstyle.backends.cpu import guard
+    from vidstyle.styles import Library, user_data
+
+    if content is None or not name or not paintings:
+        raise UsageError("train needs the painting, --name and --content, a folder of photographs")
+    for path in (*paintings, content, *filter(None, [recipe])):
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+    guard()
+    root = into or user_data()
+    library = Library() if into is None else Library([into, *Library().roots])
+    if not overwrite and not resume and recipe is None and (root / "styles" / name / "card.json").exists():
+        raise UsageError(f"there is a style {name!r} already; -y replaces it")
+    run = run or user_data() / "training" / name
+    if recipe is not None:
+        session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
+    else:
+        session = _one_style(tuple(paintings), name, content, network, tune, size, steps, run, root, device)
+    written = _train(session, library, resume=resume, overwrite=overwrite)
+    for folder in written:
+        console.say(f"wrote {folder}")
+    if json:
+        console.data({"name": name, "steps": session.recipe.steps, "wrote": [str(folder) for folder in written]})
+
+
+def _one_style(
+    paintings: tuple[Path, ...],
+    name: str,
+    content: Path,
+    network: str,
+    tune: Tune,
+    size: int,
+    steps: int | None,
+    run: Path,
+    root: Path,
+    device: str,
+) -> Session:
+    from vidstyle.styles import Library, check_name
+    from vidstyle.training.session import Session
+    from vidstyle.training.trainer import Recipe, StyleTarget
+
+    check_name(name)
+    architecture = Library().network(network).architecture
+    if architecture is None:
+        raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
+    target = StyleTarget(name=name, paintings=paintings, size=size)
+    alone = tune is Tune.style
+    card = dict(title=name, author="unknown", year="", licence="yours", source=", ".join(p.name for p in paintings))
+    return Session(
+        recipe=Recipe(
+            architecture=architecture,
+            styles=(target,),
+            steps=steps or STEPS[tune],
+            crop=224,
+            rate=2e-2 if alone else 1e-3,
+            identity_share=0 if alone else 1 / 14,
+            tune=tune.value,
+        ),
+        network=network if alone else name,
+        start=network,
+        cards={name: card},
+        content=content,
+        run=run,
+        root=root,
+        device=device,
+    )
+
+
+def _by_recipe(
+    recipe: Path, paintings: list[Path], name: str, content: Path, run: Path, root: Path, device: str, steps: int | None
+) -> Session:
+    from dataclasses import replace
+
+    from vidstyle.training.recipes import read_recipe
+    from vidstyle.training.session import Session
+
+    if len(paintings) != 1 or not paintings[0].is_dir():
+        raise UsageError("with --recipe, IMAGE is the one folder that holds the recipe's paintings")
+    found = read_recipe(recipe, paintings[0])
+    wanted = replace(found.recipe, steps=steps) if steps else found.recipe
+    return Session(
+        recipe=wanted, network=name, start=None, cards=found.cards, content=content, run=run, root=root, device=device
+    )
+
+
+def _train(session: Session, library: Any, *, resume: bool, overwrite: bool) -> list[Path]:
+    from vidstyle.errors import Interrupted
+    from vidstyle.training.session import train as run_session
+
+    def report(progress: Progress) -> None:
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in sorted(progress.losses.items()))
+        left = console.format_seconds((progress.steps - progress.step) / progress.rate)
+        console.say(f"step {progress.step}/{progress.steps}  {losses}  {left} left")
+
+    try:
+        return run_session(session, library, resume=resume, overwrite=overwrite, report=report, say=console.say)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; --resume goes on from {session.run}") from None

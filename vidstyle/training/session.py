@@ -1,0 +1,154 @@
+"""A training from beginning to end: where it starts, its run folder, what it publishes.
+
+The run folder holds `checkpoint.pt` (to go on from), `samples.png` (how it looks by now) and
+`losses.tsv` (how it went).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidstyle.errors import UsageError
+from vidstyle.frames import StyleVector
+from vidstyle.networks.graph import read_weights
+from vidstyle.networks.publish import publish_network, publish_style
+from vidstyle.networks.vgg import load_vgg
+from vidstyle.styles import IDENTITY, Library, StyleCard, check_name
+from vidstyle.training.photographs import Photographs, read_picture
+from vidstyle.training.trainer import Progress, Recipe, Trainer
+
+Start = tuple[dict[str, Tensor], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What to train, on what, where, and under which names it is published.
+
+    `network` is the name of the network that the styles' vectors will belong to; it is published
+    too unless only vectors were tuned. `start` names the network to start from, None for nothing.
+    `cards` has title, author, year, licence and source per style.
+    """
+
+    recipe: Recipe
+    network: str
+    start: str | None
+    cards: dict[str, dict[str, str]]
+    content: Path
+    run: Path
+    root: Path
+    device: str = "auto"
+
+
+def train(
+    session: Session,
+    library: Library,
+    *,
+    resume: bool,
+    overwrite: bool,
+    report: Callable[[Progress], None],
+    say: Callable[[str], None],
+) -> list[Path]:
+    """Train and publish; returns the folders written.
+
+    Raises UsageError if an unfinished run is in the way, and what VGG, photographs, the start
+    network or the trainer raise. An exception, Ctrl-C included, leaves a checkpoint to resume from.
+    """
+    check_name(session.network)
+    checkpoint = session.run / "checkpoint.pt"
+    if checkpoint.exists() and not (resume or overwrite):
+        raise UsageError(f"{session.run}: an unfinished training lies here; --resume goes on, --overwrite starts anew")
+    photographs = Photographs(session.content, session.recipe.crop)
+    device = torch.device(session.device if session.device != "auto" else _best_device())
+    say(f"training on {device}: {len(photographs.paths)} photographs, {session.recipe.steps} steps")
+    start = _start_from(library, session.start) if session.start else None
+    trainer = Trainer(session.recipe, load_vgg(say=say), device=device, start=start)
+    if resume and checkpoint.exists():
+        trainer.resume(checkpoint)
+        say(f"resuming at step {trainer.step}")
+    samples = [
+        read_picture(path, longest=384) for path in photographs.paths[:: max(1, len(photographs.paths) // 4)][:4]
+    ]
+    log = session.run / "losses.tsv"
+
+    def tell(progress: Progress) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            values = "\t".join(f"{k}={v:.4f}" for k, v in sorted(progress.losses.items()))
+            file.write(f"{progress.step}\t{progress.rate:.3f}\t{values}\n")
+        _write_sheet(session.run / "samples.png", trainer, samples)
+        report(progress)
+
+    session.run.mkdir(parents=True, exist_ok=True)
+    try:
+        trainer.run(photographs, report=tell, save_to=checkpoint)
+    except KeyboardInterrupt:
+        trainer.save(checkpoint)
+        raise
+    return publish(session, trainer)
+
+
+def publish(session: Session, trainer: Trainer) -> list[Path]:
+    """Write the trained vectors, and the network unless it was left as it is, into the library root."""
+    written = []
+    if session.recipe.tune != "style":
+        weights = {name: w.detach().cpu().float().numpy() for name, w in trainer.network.state_dict().items()}
+        written.append(
+            publish_network(session.root, session.network, architecture=session.recipe.architecture, weights=weights)
+        )
+    names = [s.name for s in session.recipe.styles] + ([IDENTITY] if session.recipe.tune != "style" else [])
+    for name in names:
+        card = _card(session, name, trainer.step)
+        vector: StyleVector = trainer.vector(name).numpy()
+        written.append(publish_style(session.root, card, {session.network: vector}))
+    return written
+
+
+def _card(session: Session, name: str, steps: int) -> StyleCard:
+    existing = Library([session.root])
+    vectors = existing.card(name).vectors if (session.root / "styles" / name / "card.json").is_file() else {}
+    tune = {"style": "its vector fitted to", "decoder": "with the second half of", "all": "together with"}
+    texts = {"title": "Identity", "author": "vidstyle", "year": "", "licence": "MIT", "source": "the picture as it is"}
+    return StyleCard(
+        name=name,
+        **(texts if name == IDENTITY else session.cards[name]),
+        trained=f"{tune[session.recipe.tune]} the network {session.network}, "
+        f"{steps} steps of {session.recipe.batch} photographs",
+        vectors=vectors,
+        folder=session.root / "styles" / name,
+        shipped=False,
+    )
+
+
+def _start_from(library: Library, name: str) -> Start:
+    network = library.network(name)
+    if network.architecture is None:
+        raise UsageError(f"network {name!r} was imported and holds one style; train from live or classic")
+    weights = {k: torch.from_numpy(np.array(v)) for k, v in read_weights(network.graph).items()}
+    cards = [card.name for card in library.cards() if name in card.vectors]
+    vectors = {card: torch.from_numpy(library.style(card, network).vector.copy()) for card in (IDENTITY, *cards)}
+    return weights, vectors
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:
+    """Photographs in the first row, below them every style that is being learned."""
+    stride = 2 * trainer.recipe.architecture.stride
+    side = 256 // stride * stride
+    photographs = torch.cat([torch.nn.functional.interpolate(s, (side, side), mode="area") for s in samples])
+    rows = [photographs, *(trainer.paint(photographs, style.name) for style in trainer.recipe.styles)]
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+    pixels = (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
+    part = path.with_suffix(".part.png")
+    cv2.imwrite(str(part), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    part.replace(path)
