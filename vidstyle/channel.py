@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class ChannelClosed(Exception):  # noqa: N818
+class ChannelClosed(Exception):
     """The channel was ended or broken: nothing more can be put (or, when broken, taken)."""
 
 

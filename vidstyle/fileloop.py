@@ -140,7 +140,7 @@ class FileLoop:
             waited = work()
         except ChannelClosed:
             pass
-        except BaseException as error:  # noqa: BLE001: whatever it is, the main thread raises it
+        except BaseException as error:  # whatever it is, the main thread raises it
             self._failure = self._failure or error
             self._break_off()
         busy = time.perf_counter() - wall - waited

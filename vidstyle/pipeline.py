@@ -73,13 +73,18 @@ def render(
             batch=lambda: painter.batch,
         )
         # A stage that hangs in a library call still uses what it has: then leave it to the process's end.
-        stack.callback(lambda: loop.abandoned or (painter.close(), reader.__exit__(None, None, None)))
+        stack.callback(lambda: None if loop.abandoned else _close(painter, reader))
         painter.prepare(loop.info.width, loop.info.height, look=look)
         cpu = time.process_time()
         loop.run(progress)
         cpu = time.process_time() - cpu
         warnings = [*reader.warnings, *painter.warnings, *loop.warnings]
     return _report(source, target, options, loop=loop, painter=painter, cpu=cpu, warnings=warnings)
+
+
+def _close(painter: Painter, reader: Reader) -> None:
+    painter.close()
+    reader.__exit__(None, None, None)
 
 
 def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameBatch], ImageArray]:

@@ -117,7 +117,9 @@ def config_files() -> list[Path]:
     return [place for place in places if place.is_file()]
 
 
-def read_config(files: Iterable[Path], *, command: str, commands: Iterable[str], known: Iterable[str]) -> dict[str, Any]:
+def read_config(
+    files: Iterable[Path], *, command: str, commands: Iterable[str], known: Iterable[str]
+) -> dict[str, Any]:
     """The values that `files` set for `command`, later files winning; keys as in `known`, with underscores.
 
     A file holds `SHARED_KEYS` at its top and one table per command with that command's own flags as

@@ -1,0 +1,5 @@
+"""`python -m vidstyle`."""
+
+from vidstyle.cli.app import main
+
+main()

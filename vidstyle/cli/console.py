@@ -1,0 +1,104 @@
+"""stderr: messages, warnings and the progress line. stdout is for data only."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidstyle.fileloop import Progress
+
+TRACEBACKS = 2
+"""`verbosity` from which errors show where they come from."""
+
+verbosity = 0
+"""How often -v was given; -1 for -q."""
+
+
+def set_verbosity(value: int) -> int:
+    """Callback of -v."""
+    global verbosity
+    verbosity = max(verbosity, value) if value else verbosity
+    return value
+
+
+def set_quiet(value: bool) -> bool:
+    """Callback of -q."""
+    global verbosity
+    verbosity = -1 if value else verbosity
+    return value
+
+
+def error(message: str) -> None:
+    """One line that is always shown."""
+    _line(f"vidstyle: error: {_one_line(message)}")
+
+
+def warn(message: str) -> None:
+    """One line that is always shown."""
+    _line(f"vidstyle: warning: {_one_line(message)}")
+
+
+def say(message: str) -> None:
+    """One line, unless the user wants quiet."""
+    if verbosity >= 0:
+        _line(f"vidstyle: {_one_line(message)}")
+
+
+def detail(message: str) -> None:
+    """One line, where the user wants more."""
+    if verbosity >= 1:
+        _line(f"vidstyle: {_one_line(message)}")
+
+
+def data(value: Any) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+class ProgressLine:
+    """One line on a terminal that is written over; nothing where stderr is no terminal, or under -q."""
+
+    INTERVAL = 0.2
+    """Seconds between two updates."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty() and verbosity >= 0
+        self._next = 0.0
+        self._width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if not self._shown or now < self._next or not progress.frames:
+            return
+        self._next = now + self.INTERVAL
+        total = f"/{progress.total}" if progress.total else ""
+        left = progress.seconds_left
+        ending = f"  {format_seconds(left)} left" if left is not None else ""
+        text = f"{progress.frames}{total} frames  {progress.fps:.1f} fps{ending}"
+        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        self._width = len(text)
+
+    def clear(self) -> None:
+        """Take the line away, so that what is said next starts clean."""
+        if self._width:
+            print(f"\r{'':{self._width}}\r", end="", file=sys.stderr, flush=True)
+            self._width = 0
+
+
+def format_seconds(seconds: float) -> str:
+    """`M:SS`, or `H:MM:SS` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _one_line(message: str) -> str:
+    """Control characters, which file and style names may hold, must not reach a terminal."""
+    return "".join(c if c.isprintable() else " " for c in message).strip()

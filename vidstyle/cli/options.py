@@ -1,0 +1,102 @@
+"""Flags that several commands share, with their environment variables and shell completion."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from vidstyle.cli import console
+
+
+def _complete_styles(incomplete: str) -> Iterable[str]:
+    from vidstyle.styles import Library
+
+    return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
+
+
+def _complete_networks(incomplete: str) -> Iterable[str]:
+    from vidstyle.styles import Library
+
+    names = {folder.name for root in Library().roots for folder in (root / "networks").glob("*") if folder.is_dir()}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _complete_backends(incomplete: str) -> Iterable[str]:
+    from vidstyle.backends.registry import BACKENDS
+
+    return [name for name in ("auto", *BACKENDS) if name.startswith(incomplete)]
+
+
+def _complete_devices(incomplete: str) -> Iterable[str]:
+    return [
+        name for name in ("auto", "CPU", "GPU", "NPU", "cpu", "cuda", "cuda:0", "mps") if name.startswith(incomplete)
+    ]
+
+
+class PrecisionName(enum.StrEnum):
+    auto = "auto"
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+Style = Annotated[
+    list[str],
+    typer.Option(
+        "-s",
+        "--style",
+        metavar="NAME[:WEIGHT]",
+        help="Style; several are mixed by their weights.",
+        envvar="VIDSTYLE_STYLE",
+        autocompletion=_complete_styles,
+    ),
+]
+Strength = Annotated[
+    float, typer.Option(min=0, max=1, metavar="0..1", help="From the film itself (0) to the full style (1).")
+]
+Network = Annotated[
+    str, typer.Option(metavar="NAME", help="live (fast) or classic (finest).", autocompletion=_complete_networks)
+]
+KeepColors = Annotated[
+    bool, typer.Option("--keep-colors", help="Keep the film's own colours, paint only light and dark.")
+]
+Stroke = Annotated[
+    float, typer.Option(min=0.1, max=10, metavar="FACTOR", help="Size of the strokes; 2 is twice as large.")
+]
+Stabilize = Annotated[bool, typer.Option("--stabilize/--no-stabilize", help="Hold strokes still from frame to frame.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Engine: auto, openvino, tensorrt or torch.",
+        envvar="VIDSTYLE_BACKEND",
+        autocompletion=_complete_backends,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The engine's device: CPU, GPU, cuda:1, ...",
+        envvar="VIDSTYLE_DEVICE",
+        autocompletion=_complete_devices,
+    ),
+]
+Precision = Annotated[PrecisionName, typer.Option(help="Arithmetic of the engine.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.", callback=console.set_quiet)]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v",
+        "--verbose",
+        count=True,
+        metavar="",
+        help="Say more; -vv shows tracebacks.",
+        callback=console.set_verbosity,
+    ),
+]

@@ -1,0 +1,107 @@
+"""`vidstyle render IN OUT`."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+from vidstyle.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidstyle.report import RenderReport
+
+
+class Mode(enum.StrEnum):
+    fast = "fast"
+    gatys = "gatys"
+
+
+class Audio(enum.StrEnum):
+    copy = "copy"
+    none = "none"
+
+
+def render(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Film, picture, sequence (frame_%04d.png) or -.")],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="The same, to write.")],
+    style: options.Style = ["mosaic"],
+    strength: options.Strength = 1.0,
+    network: options.Network = "live",
+    mode: Annotated[
+        Mode, typer.Option(help="fast: the network; gatys: optimise every frame, for the final cut.")
+    ] = Mode.fast,
+    keep_colors: options.KeepColors = False,
+    stroke: options.Stroke = 1.0,
+    stabilize: options.Stabilize = False,
+    size: Annotated[str | None, typer.Option(metavar="WxH|SHORT", help="Scale the film first.")] = None,
+    codec: Annotated[
+        str | None, typer.Option(metavar="NAME", help="h264, hevc, av1, vp9, prores, ffv1, ... or an FFmpeg encoder.")
+    ] = None,
+    crf: Annotated[
+        float | None, typer.Option(metavar="N", help="The encoder's quality number; lower is better.")
+    ] = None,
+    audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = Audio.copy,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or H:M:S.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop here: seconds or H:M:S.")] = None,
+    backend: options.Backend = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = options.PrecisionName.auto,
+    batch: Annotated[int | None, typer.Option(min=1, metavar="N", help="Frames painted at once.")] = None,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace OUT if it exists.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted Gatys rendering.")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Paint a film, a picture or a numbered sequence: same frames, same times, same sound."""
+    from vidstyle.settings import RenderOptions, parse_size, parse_time
+    from vidstyle.styles import parse_style
+
+    if json and target == "-":
+        raise UsageError("--json and OUT - both need stdout: give OUT a file name, or leave --json out")
+    asked = RenderOptions(
+        styles=tuple(parse_style(text) for text in style),
+        strength=strength,
+        network=network,
+        mode=mode.value,
+        keep_colors=keep_colors,
+        stroke=stroke,
+        stabilize=stabilize,
+        size=parse_size(size) if size else None,
+        start=parse_time(start) if start else None,
+        end=parse_time(end) if end else None,
+        codec=codec,
+        crf=crf,
+        audio=audio.value,
+        backend=backend,
+        device=device,
+        precision=precision.value,
+        batch=batch,
+        overwrite=overwrite,
+        resume=resume,
+    )
+    from vidstyle.pipeline import render as run
+
+    line = console.ProgressLine()
+    try:
+        report = run(source, target, options=asked, say=console.say, progress=line)
+    finally:
+        line.clear()
+    _tell(report)
+    if json:
+        console.data(report.to_json())
+
+
+def _tell(report: RenderReport) -> None:
+    for warning in report.warnings:
+        console.warn(warning)
+    for note in report.notes:
+        console.detail(f"passed over {note}")
+    engine = f"{report.backend} on {report.device}, {report.precision}" if report.backend else "no engine needed"
+    console.say(
+        f"{report.output}: {report.frames_out} frames, {report.width}x{report.height}, "
+        f"in {console.format_seconds(report.seconds)} ({report.fps:.1f} fps; {engine})"
+    )
