@@ -19,13 +19,16 @@ class Architecture:
     `unshuffle`: the picture is folded into blocks of this side before the first convolution and
     unfolded after the last (1: not at all). `widths`: channels after the first convolution and after
     each strided one. `blocks`: residual blocks at the last width. `end_kernel`: side of the first and
-    last kernels; all others are 3x3.
+    last kernels; all others are 3x3. With `skips` every level on the way down is added, times a gate of
+    the style's own, to the same level on the way up, before its norm (Ronneberger et al., "U-Net", 2015):
+    fine detail need not pass the coarse blocks, and a style says how much of it stays.
     """
 
     unshuffle: int
     widths: tuple[int, ...]
     blocks: int
     end_kernel: int
+    skips: bool = False
 
     @property
     def stride(self) -> int:
@@ -38,9 +41,14 @@ class Architecture:
         return self.widths + (self.widths[-1],) * (2 * self.blocks) + self.widths[-2::-1]
 
     @property
+    def gates(self) -> tuple[int, ...]:
+        """Channels of every skip's gate, in the order of the way up."""
+        return self.widths[-2::-1] if self.skips else ()
+
+    @property
     def style_size(self) -> int:
-        """Length of a style vector: per norm all scales, then all shifts."""
-        return 2 * sum(self.norms)
+        """Length of a style vector: per norm all scales, then all shifts; at the end all gates."""
+        return 2 * sum(self.norms) + sum(self.gates)
 
     def convolutions(self) -> dict[str, tuple[int, int, int]]:
         """Name of every convolution, to (channels in, channels out, kernel side), in order."""
@@ -65,7 +73,7 @@ class Architecture:
         return cls(**(values | {"widths": tuple(int(w) for w in values["widths"])}))
 
 
-LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3)
+LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3, skips=True)
 """Compact, for real time: all convolutions run at a quarter of the picture's side or less."""
 
 CLASSIC = Architecture(unshuffle=1, widths=(32, 64, 128), blocks=5, end_kernel=9)

@@ -56,14 +56,20 @@ class _Builder:
     def build(self) -> onnx.ModelProto:
         arch = self.architecture
         x = self.norm(self.convolution(self.fold("frames"), "stem"), arch.widths[0])
+        levels = []
         for i, width in enumerate(arch.widths[1:]):
+            levels.append(x)
             x = self.norm(self.convolution(x, f"down{i}", stride=2), width)
         for i in range(arch.blocks):
             y = self.norm(self.convolution(x, f"block{i}.first"), arch.widths[-1])
             y = self.norm(self.convolution(y, f"block{i}.second"), arch.widths[-1], relu=False)
             x = self.node("Add", x, y)
         for i, width in enumerate(arch.widths[-2::-1]):
-            x = self.norm(self.convolution(self.double(x), f"up{i}"), width)
+            x = self.convolution(self.double(x), f"up{i}")
+            if arch.skips:
+                gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
+                x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
+            x = self.norm(x, width)
         self.unfold(self.convolution(x, "head"), "painted")
         graph = helper.make_graph(
             self.nodes,
@@ -109,7 +115,11 @@ class _Builder:
         self.padded = self.node(
             "Max",
             self.ints(2 * stride),
-            self.node("Mul", self.node("Div", self.node("Add", size, self.ints(stride - 1)), self.ints(stride)), self.ints(stride)),
+            self.node(
+                "Mul",
+                self.node("Div", self.node("Add", size, self.ints(stride - 1)), self.ints(stride)),
+                self.ints(stride),
+            ),
         )
         zero = self.ints(0)
         pads = self.node("Concat", self.ints(0, 0, 0, 0, 0), self.node("Sub", self.padded, size), zero, axis=0)
@@ -120,7 +130,13 @@ class _Builder:
             self.coarse_height = self.node("Slice", coarse, zero, self.ints(1))
             self.coarse_width = self.node("Slice", coarse, self.ints(1), self.ints(2))
             blocks = self.node(
-                "Concat", self.ints(-1), self.coarse_height, self.ints(side), self.coarse_width, self.ints(3 * side), axis=0
+                "Concat",
+                self.ints(-1),
+                self.coarse_height,
+                self.ints(side),
+                self.coarse_width,
+                self.ints(3 * side),
+                axis=0,
             )
             x = self.node("Transpose", self.node("Reshape", x, blocks), perm=[0, 1, 3, 2, 4])
             rows = self.node(
@@ -167,9 +183,14 @@ class _Builder:
 
     def style_part(self, channels: int) -> str:
         """The next `channels` values of the style vector as (1, C, 1, 1)."""
-        start, end = self.ints(self.style_offset), self.ints(self.style_offset + channels)
+        start = self.style_offset
         self.style_offset += channels
-        return self.node("Reshape", self.node("Slice", "style", start, end), self.ints(1, channels, 1, 1))
+        return self.style_slice(start, channels)
+
+    def style_slice(self, start: int, channels: int) -> str:
+        """`channels` values of the style vector from `start` on, as (1, C, 1, 1)."""
+        part = self.node("Slice", "style", self.ints(start), self.ints(start + channels))
+        return self.node("Reshape", part, self.ints(1, channels, 1, 1))
 
     def double(self, x: str) -> str:
         """Twice the height and width by repeating pixels (see `TransformNetwork` for why not transposed)."""

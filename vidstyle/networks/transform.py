@@ -39,7 +39,10 @@ class TransformNetwork(nn.Module):
         and the torch backend pad other sizes.
         """
         arch = self.architecture
-        parts = list(styles.split([c for n in arch.norms for c in (n, n)], dim=1))[::-1]
+        parts = list(styles.split([*(c for n in arch.norms for c in (n, n)), *arch.gates], dim=1))
+        gates = [parts.pop()[:, :, None, None] for _ in arch.gates]
+        parts.reverse()
+        levels = []
 
         def norm(x: Tensor) -> Tensor:
             scale, shift = (parts.pop()[:, :, None, None].to(x.dtype) for _ in range(2))
@@ -49,13 +52,17 @@ class TransformNetwork(nn.Module):
         x = fold(pictures, arch.unshuffle)
         x = norm(self.convolve(x, "stem")).relu()
         for i in range(len(arch.widths) - 1):
+            levels.append(x)
             x = norm(self.convolve(x, f"down{i}")).relu()
         for i in range(arch.blocks):
             y = norm(self.convolve(x, f"block{i}.first")).relu()
             x = x + norm(self.convolve(y, f"block{i}.second"))
         for i in range(len(arch.widths) - 1):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = norm(self.convolve(x, f"up{i}")).relu()
+            x = self.convolve(x, f"up{i}")
+            if arch.skips:
+                x = x + levels.pop() * gates.pop().to(x.dtype)
+            x = norm(x).relu()
         return unfold(self.convolve(x, "head").sigmoid(), arch.unshuffle)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:
@@ -90,4 +97,5 @@ def unfold(x: Tensor, side: int) -> Tensor:
 
 def neutral_style(architecture: Architecture) -> Tensor:
     """The style vector that scales by one and shifts by nothing, (S,) float32: where training starts."""
-    return torch.cat([part for c in architecture.norms for part in (torch.ones(c), torch.zeros(c))])
+    norms = [part for c in architecture.norms for part in (torch.ones(c), torch.zeros(c))]
+    return torch.cat([*norms, *(torch.ones(c) for c in architecture.gates)])
