@@ -17,7 +17,7 @@ ImageArray = npt.NDArray[np.uint8]
 """A picture: (H, W, 3) uint8 RGB, full range 0..255; a batch of them is (N, H, W, 3)."""
 
 StyleVector = npt.NDArray[np.float32]
-"""What conditional instance norm needs of a style: (S,) float32, per norm all scales, then all shifts; then all gates."""
+"""What conditional instance norm needs of a style: (S,) float32; `Architecture.style_size` says in which order."""
 
 
 @dataclass(frozen=True, kw_only=True)
