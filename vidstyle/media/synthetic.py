@@ -8,7 +8,7 @@ frame can be drawn alone and a film of it has exact, smooth motion. Nothing is t
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import av
@@ -19,6 +19,9 @@ from vidstyle.frames import ImageArray
 
 Plane = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
+Window = tuple[slice, slice]
+
+WHOLE: Window = (slice(None), slice(None))
 
 SOUND_RATE = 48000
 """Samples a second of the demonstration film's sound."""
@@ -89,15 +92,16 @@ class _Canvas:
     def picture(self) -> ImageArray:
         return np.asarray(np.clip(self.pixels + 0.5, 0, 255), np.uint8)
 
-    def fill(
-        self, distance: Plane, colour: Colour | Plane, window: tuple[slice, slice] = (slice(None), slice(None))
-    ) -> None:
+    def fill(self, distance: Plane, colour: Colour | Plane, window: Window = WHOLE) -> None:
         """Paint where the signed `distance` (picture heights, negative inside) says, with a soft edge."""
-        cover = np.clip(0.5 - distance * self.height, 0, 1)[..., None]
         part = self.pixels[window]
-        part += (np.asarray(colour, np.float32) - part) * cover
+        part += (np.asarray(colour, np.float32) - part) * self.cover(distance)[..., None]
 
-    def window(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+    def cover(self, distance: Plane) -> Plane:
+        """How much of each pixel is inside, 0..1."""
+        return np.asarray(np.clip(0.5 - distance * self.height, 0, 1), np.float32)
+
+    def window(self, left: float, top: float, right: float, bottom: float) -> Window:
         """The pixels of a box, one more on each side."""
         box = [int(v * self.height) for v in (top, bottom, left, right)]
         return (
@@ -129,11 +133,11 @@ class _Canvas:
             distance = np.maximum(distance, outside)
         self.fill(distance, colour, at)
 
-    def grain(self, scale: float, shift: float = 0.0) -> Plane:
-        """Smooth noise over the picture, -1..1; `scale` repeats of the texture a picture height."""
+    def grain(self, scale: float, *, shift: float = 0.0, window: Window = WHOLE) -> Plane:
+        """Smooth noise, -1..1; `scale` repeats of the texture a picture height, moved left by `shift`."""
         texture = _texture()
-        top, below = _between(self.y[:, 0] * scale)
-        left, beside = _between((self.x[0] + shift) * scale)
+        top, below = _between(self.y[window][:, 0] * scale)
+        left, beside = _between((self.x[window][0] + shift) * scale)
         rows = texture[top] * (1 - below[:, None]) + texture[top - TEXTURE_SIDE + 1] * below[:, None]
         return np.asarray(rows[:, left] * (1 - beside) + rows[:, left - TEXTURE_SIDE + 1] * beside, np.float32)
 
@@ -156,30 +160,46 @@ def _texture() -> Plane:
 
 
 def _sky(c: _Canvas, t: float) -> None:
-    depth = np.clip(c.y / HORIZON, 0, 1)[..., None]
-    c.pixels[:] = np.array([70, 120, 200], np.float32) * (1 - depth) + np.array([250, 205, 150], np.float32) * depth
+    sky = c.window(0, 0, c.aspect, HORIZON)
+    depth = np.clip(c.y[sky] / HORIZON, 0, 1)[..., None]
+    part = c.pixels[sky]
+    part[:] = np.array([70, 120, 200], np.float32) * (1 - depth) + np.array([250, 205, 150], np.float32) * depth
     sun_x, sun_y = 0.76 * c.aspect, 0.22 + 0.004 * t
-    glow = np.exp(-np.hypot(c.x - sun_x, c.y - sun_y) * 5)[..., None]
-    c.pixels += glow * np.array([110, 80, 10], np.float32)
+    glow = np.exp(-np.hypot(c.x[sky] - sun_x, c.y[sky] - sun_y) * 5)[..., None]
+    part += glow * np.array([110, 80, 10], np.float32)
     c.disc(sun_x, sun_y, 0.055, (255, 244, 200))
-    clouds = np.clip(c.grain(0.35, 0.012 * t) + 0.6 * c.grain(0.9, 0.02 * t) - 0.25, 0, 1) * (1 - depth[..., 0])
-    c.pixels += np.minimum(clouds * 1.6, 0.9)[..., None] * (np.array([250, 246, 240], np.float32) - c.pixels)
+    noise = c.grain(0.35, shift=0.012 * t, window=sky) + 0.6 * c.grain(0.9, shift=0.02 * t, window=sky)
+    clouds = np.clip(noise - 0.25, 0, 1) * (1 - depth[..., 0])
+    part += np.minimum(clouds * 1.6, 0.9)[..., None] * (np.array([250, 246, 240], np.float32) - part)
 
 
 def _land(c: _Canvas, t: float) -> None:
+    land, cover, lake = _still_land(c.width, c.height)
+    ground = c.window(0, 0.3, c.aspect, 1)
+    c.pixels[ground] += (land[ground] - c.pixels[ground]) * cover[ground][..., None]
+    shore = c.window(0, 0.64, c.aspect, 0.8)
+    x, y = c.x[shore], c.y[shore]
+    ripple = np.sin(220 * y + 9 * np.sin(7 * x + 1.7 * t)) + np.sin(150 * y - 2.4 * t + 11 * x)
+    water = _shade((92, 150, 186), 16 * ripple + 12 * c.grain(1.3, window=shore))
+    c.pixels[shore] += (water - c.pixels[shore]) * lake[shore][..., None]
+
+
+@lru_cache(maxsize=4)
+def _still_land(width: int, height: int) -> tuple[Plane, Plane, Plane]:
+    """What of the land does not move: its colours (H, W, 3), where it is and where the lake is, both 0..1."""
+    c = _Canvas(width, height)
     x, grain = c.x, c.grain(1.3)
     peaks = 0.44 + 0.05 * np.sin(3.1 * x + 1) + 0.03 * np.sin(7.3 * x) + 0.02 * c.grain(0.8)[:1]
-    c.fill(peaks - c.y, _shade((112, 128, 168), 26 * grain + 60 * (c.y - 0.45)))
     hills = 0.555 + 0.04 * np.sin(2.3 * x + 4) + 0.012 * np.sin(9 * x)
-    c.fill(hills - c.y, _shade((96, 148, 82), 34 * grain + 10 * np.sin(60 * (c.y + 0.25 * x))))
-    ripple = np.sin(220 * c.y + 9 * np.sin(7 * x + 1.7 * t)) + np.sin(150 * c.y - 2.4 * t + 11 * x)
-    lake = np.abs(c.y - 0.715 - 0.012 * np.sin(4 * x)) - np.clip(0.055 * (x - 0.75), -0.01, 0.05)
-    c.fill(lake, _shade((92, 150, 186), 16 * ripple + 12 * grain))
     meadow = 0.76 + 0.03 * np.sin(1.7 * x + 0.5) - 0.02 * np.sin(5 * x)
-    furrows = np.sin(90 * (x - 0.9) / (0.35 + c.y) + 2 * grain)
-    c.fill(meadow - c.y, _shade((142, 158, 62), 30 * c.grain(2.1) + 12 * furrows))
+    lake = np.abs(c.y - 0.715 - 0.012 * np.sin(4 * x)) - np.clip(0.055 * (x - 0.75), -0.01, 0.05)
     path = np.abs(x - 0.55 * c.aspect - 0.25 * np.sin(6 * c.y)) - 0.25 * np.clip(c.y - 0.76, 0, 1)
+    furrows = np.sin(90 * (x - 0.9) / (0.35 + c.y) + 2 * grain)
+    c.pixels[:] = _shade((112, 128, 168), 26 * grain + 60 * (c.y - 0.45))
+    c.fill(hills - c.y, _shade((96, 148, 82), 34 * grain + 10 * np.sin(60 * (c.y + 0.25 * x))))
+    c.fill(meadow - c.y, _shade((142, 158, 62), 30 * c.grain(2.1) + 12 * furrows))
     c.fill(np.maximum(path, meadow - c.y), _shade((196, 164, 112), 24 * grain))
+    return c.pixels, c.cover(np.minimum(peaks, hills) - c.y), c.cover(np.maximum(lake, c.y - meadow))
 
 
 def _shade(colour: Colour, change: Plane) -> Plane:
