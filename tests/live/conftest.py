@@ -1,0 +1,76 @@
+"""Starts live sessions in threads, and sees that they end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+from live_fakes import Collector, Painters, make_control
+
+from vidstyle.live.control import Control
+from vidstyle.live.loop import LiveLoop
+from vidstyle.media.camera_synthetic import SyntheticCamera
+from vidstyle.media.live_protocol import Camera, LiveOutput
+
+
+@dataclass
+class Session:
+    """A loop that runs in a thread until `finish`."""
+
+    loop: LiveLoop
+    thread: threading.Thread
+    errors: list[BaseException]
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+        until = time.monotonic() + timeout
+        while not condition():
+            if self.errors:
+                raise self.errors[0]
+            assert time.monotonic() < until, f"not within {timeout} s: {self.loop.as_json()}"
+            time.sleep(0.01)
+
+    def finish(self) -> dict:
+        self.loop.control.quit()
+        self.thread.join(15)
+        assert not self.thread.is_alive()
+        if self.errors:
+            raise self.errors[0]
+        return self.loop.as_json()
+
+
+@pytest.fixture
+def start_session():
+    """`start(outputs, camera=..., control=..., painters=..., **loop options)` starts a session in a thread."""
+    sessions: list[Session] = []
+
+    def start(
+        outputs: list[LiveOutput],
+        *,
+        camera: Callable[[], Camera] = lambda: SyntheticCamera(width=160, height=96, rate=Fraction(30)),
+        control: Control | None = None,
+        painters: Painters | None = None,
+        **options: object,
+    ) -> Session:
+        options.setdefault("open_film", Collector)
+        loop = LiveLoop(camera, painters or Painters(), control or make_control(), **options)
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                loop.run(outputs)
+            except BaseException as error:
+                errors.append(error)
+
+        session = Session(loop, threading.Thread(target=run, daemon=True), errors)
+        session.thread.start()
+        sessions.append(session)
+        return session
+
+    yield start
+    for session in sessions:
+        session.loop.control.quit()
+        session.thread.join(15)

@@ -1,0 +1,103 @@
+"""What happens to a picture around the painting: fitted, mirrored, split, dissolved, written upon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from vidstyle.frames import ImageArray
+from vidstyle.media.scale import resize
+
+DISSOLVE = 6
+"""Frames over which a change of the working size is spread."""
+
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+
+
+def even_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) rounded down to even numbers, as every encoder wants them; at least 16."""
+    return max(16, size[0] // 2 * 2), max(16, size[1] // 2 * 2)
+
+
+def fit(image: ImageArray, *, width: int, height: int) -> ImageArray:
+    """The whole picture in the middle of (height, width), black bars where the shape differs."""
+    rows, columns = image.shape[:2]
+    if (rows, columns) == (height, width):
+        return image
+    if rows - rows % 2 == height and columns - columns % 2 == width:
+        return np.ascontiguousarray(image[:height, :width])
+    scale = min(width / columns, height / rows)
+    inner = resize(image, width=min(width, round(columns * scale)), height=min(height, round(rows * scale)))
+    if inner.shape[:2] == (height, width):
+        return inner
+    result = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
+    result[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return result
+
+
+def mirrored(image: ImageArray) -> ImageArray:
+    """Left and right exchanged."""
+    return np.asarray(cv2.flip(image, 1), np.uint8)
+
+
+def split(before: ImageArray, after: ImageArray) -> ImageArray:
+    """The left half of `before`, the right half of `after`, a white line between."""
+    middle = after.shape[1] // 2
+    result = after.copy()
+    result[:, :middle] = before[:, :middle]
+    result[:, max(0, middle - 1) : middle + 1] = 255
+    return result
+
+
+class Dissolve:
+    """Softens the step from one working size to another: the last picture before it fades out."""
+
+    def __init__(self) -> None:
+        self._before: ImageArray | None = None
+        self._left = 0
+
+    def begin(self, before: ImageArray | None) -> None:
+        """A new working size begins after `before`, (H, W, 3) uint8 RGB."""
+        self._before, self._left = before, DISSOLVE if before is not None else 0
+
+    def apply(self, image: ImageArray) -> ImageArray:
+        """`image` with what is left of the picture before."""
+        if self._before is None or self._before.shape != image.shape:
+            return image
+        share = self._left / (DISSOLVE + 1)
+        self._left -= 1
+        result = np.asarray(cv2.addWeighted(self._before, share, image, 1 - share, 0), np.uint8)
+        if self._left == 0:
+            self._before = None
+        return result
+
+
+def write_notice(image: ImageArray, lines: Sequence[str]) -> ImageArray:
+    """`image` darkened, with `lines` in a box in its middle."""
+    result = np.asarray(image >> 1, np.uint8)
+    write_box(result, lines, centre=True)
+    return result
+
+
+def write_box(image: ImageArray, lines: Sequence[str], *, centre: bool = False) -> None:
+    """Write `lines` (ASCII; other signs become `?`) upon `image` itself, top left or in the middle."""
+    if not lines:
+        return
+    height, width = image.shape[:2]
+    lines = [line.encode("ascii", "replace").decode() for line in lines]
+    scale = min(height, 1080) / 1000
+    widest = max(cv2.getTextSize(line, _FONT, scale, 1)[0][0] for line in lines)
+    scale = max(0.3, scale * min(1.0, 0.92 * width / max(widest, 1)))
+    line_height = round(40 * scale)
+    widest = max(cv2.getTextSize(line, _FONT, scale, 1)[0][0] for line in lines)
+    box = (widest + line_height, line_height * len(lines) + line_height // 2)
+    left, top = ((width - box[0]) // 2, (height - box[1]) // 2) if centre else (line_height // 2, line_height // 2)
+    left, top = max(0, left), max(0, top)
+    region = image[top : top + box[1], left : left + box[0]]
+    region[:] = region // 4
+    for number, line in enumerate(lines):
+        at = (left + line_height // 2, top + round(line_height * (number + 1)))
+        cv2.putText(image, line, at, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

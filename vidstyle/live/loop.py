@@ -1,0 +1,209 @@
+"""The live loop: starts camera, stage and outputs, watches over them, and ends them in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, Protocol
+
+from vidstyle.errors import InputError, OutputError
+from vidstyle.live.canvas import even_size
+from vidstyle.live.capture import Capture, OpenCamera
+from vidstyle.live.control import Control
+from vidstyle.live.easel import Easel, MakePainter
+from vidstyle.live.mailbox import Mailbox, MailboxEmpty
+from vidstyle.live.outlet import Outlet
+from vidstyle.live.recorder import OpenFilm, Recorder, Say
+from vidstyle.live.stage import Stage
+from vidstyle.live.statistics import Clock, Statistics
+from vidstyle.media.live_protocol import LiveFrame, LiveOutput, PictureFormat, Sound
+from vidstyle.settings import Size
+
+USUAL_RATE = Fraction(30)
+"""Frames a second assumed where the camera does not say."""
+
+TICK = 0.05
+"""Seconds between two looks at how everything is getting on."""
+
+
+class Window(LiveOutput, Protocol):
+    """An output that must live in the main thread."""
+
+    def tend(self) -> None:
+        """Look after keys and the window itself; called often, picture or not."""
+        ...
+
+
+class LiveLoop:
+    """One live session. `run` blocks in the main thread until the end; everything else may be called from anywhere.
+
+    `size` is that of the session's pictures (None: the camera's), `rate` an upper limit for the camera.
+    """
+
+    def __init__(
+        self,
+        open_camera: OpenCamera,
+        make_painter: MakePainter,
+        control: Control,
+        *,
+        open_film: OpenFilm,
+        has_returned: Callable[[], bool] = lambda: False,
+        size: Size | None = None,
+        rate: Fraction | None = None,
+        adapt: bool = True,
+        seconds: float | None = None,
+        say: Say = lambda line: None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.control = control
+        self.statistics = Statistics(clock)
+        self.picture: PictureFormat | None = None
+        self.warnings: list[str] = []
+        self._size, self._rate, self._adapt, self._seconds = size, rate, adapt, seconds
+        self._say = say
+        self._clock = clock
+        self._open_film = open_film
+        self._mailbox: Mailbox[LiveFrame] = Mailbox()
+        self._easel = Easel(make_painter)
+        self._outlets: list[Outlet] = []
+        self._stage: Stage | None = None
+        self._recorder: Recorder | None = None
+        self.capture = Capture(
+            open_camera, self._mailbox, self.statistics,
+            hear=self._hear, has_returned=has_returned, at_most=rate, clock=clock,
+        )  # fmt: skip
+
+    def run(self, outputs: Sequence[LiveOutput], *, window: Window | None = None) -> None:
+        """Run until quit, `seconds`, the film's end, or until nothing can be delivered any more.
+
+        Raises InputError if the camera cannot be opened, OutputError if an output fails, BackendError.
+        """
+        try:
+            self.capture.start()
+            first = self._first_frame()
+            if first is None:
+                return
+            self._begin(first, outputs, window)
+            self._watch(window)
+        finally:
+            self._end()
+        self._raise_troubles()
+
+    def as_json(self) -> dict[str, Any]:
+        """The statistics so far, with what was negotiated and what paints."""
+        info, engine, working = self.capture.info, self._easel.engine_info, self._easel.working
+        recorder = self._recorder
+        state = self.capture.state
+        return {
+            **self.statistics.as_json(),
+            "camera": {"name": info.name, "granted": info.text} if info else None,
+            "camera_state": state.phase,
+            "camera_message": state.message,
+            "unreadable": self.capture.unreadable,
+            "size": [self.picture.width, self.picture.height] if self.picture else None,
+            "backend": engine.backend if engine else None,
+            "device": engine.device if engine else None,
+            "precision": engine.precision if engine else None,
+            "working_size": list(working) if working else None,
+            "resolution": round(self._stage.share, 4) if self._stage else 1.0,
+            "styles": [list(style) for style in self.control.settings.styles],
+            "strength": self.control.settings.strength,
+            "recordings": recorder.recordings if recorder else [],
+            "snapshots": recorder.snapshots if recorder else [],
+            "trouble": {o.output.name: o.trouble for o in self._outlets if o.trouble},
+            "warnings": self.warnings,
+        }
+
+    def _first_frame(self) -> LiveFrame | None:
+        """Wait for the camera; None if the user lost patience first. Raises InputError."""
+        while not self.control.wants_to_quit:
+            try:
+                return self._mailbox.take(TICK)
+            except MailboxEmpty:
+                if error := self.capture.state.error:
+                    raise error from None
+                if self.capture.state.phase == "ended":
+                    raise InputError("the film has no pictures") from None
+        return None
+
+    def _begin(self, first: LiveFrame, outputs: Sequence[LiveOutput], window: Window | None) -> None:
+        info = self.capture.info
+        assert info
+        height, width = first.image.shape[:2]
+        width, height = even_size(self._size.apply(width, height) if self._size else (width, height))
+        rates = [r for r in (info.rate, self._rate) if r and 1 <= r <= 240]
+        self.picture = PictureFormat(width=width, height=height, rate=min(rates, default=USUAL_RATE), sound=info.sound)
+        self._say(f"camera: {info.name}, {info.text}")
+        self._recorder = Recorder(self._open_film, self.picture, self.statistics, self._say)
+        self._outlets = [Outlet(o, self.picture, self.statistics, clock=self._clock) for o in outputs]
+        if window:
+            self._outlets.append(Outlet(window, self.picture, self.statistics, main_thread=True, clock=self._clock))
+        self._easel.begin(width, height, self.control.look(self._clock()))
+        for outlet in self._outlets:
+            outlet.start()
+        engine = self._easel.engine_info
+        if engine:
+            self._say(f"painting with {engine.backend} on {engine.device}, {engine.precision}, {width}x{height}")
+        self._stage = Stage(
+            self._mailbox, self.picture, easel=self._easel, control=self.control, recorder=self._recorder,
+            statistics=self.statistics, outlets=lambda: [o for o in self._outlets if not o.error],
+            camera_state=lambda: self.capture.state, adapt=self._adapt, clock=self._clock,
+        )  # fmt: skip
+        self._stage.show(first)
+        self._stage.start()
+
+    def _watch(self, window: Window | None) -> None:
+        """In the main thread: feed the window, and find out when it is over."""
+        shown = next((o for o in self._outlets if o.output is window), None)
+        until = self._clock() + self._seconds if self._seconds is not None else float("inf")
+        told: set[str] = set()
+        while not self.control.wants_to_quit and self._clock() < until:
+            if shown and window and not shown.error:
+                shown.pump(TICK / 5)
+                window.tend()
+            else:
+                self.control.wait_for_quit(TICK)
+            assert self._stage
+            if self._stage.is_over or (self.capture.state.phase in ("ended", "failed") and self._mailbox.is_empty):
+                break
+            for outlet in self._outlets:
+                line = f"{outlet.output.name}: {outlet.error or outlet.trouble}"
+                if (outlet.error or outlet.trouble) and line not in told:
+                    told.add(line)
+                    self._say(line)
+            if self._outlets and all(outlet.error for outlet in self._outlets):
+                break
+
+    def _end(self) -> None:
+        """Everything given back, in the order of the flow: camera, painting, outputs."""
+        if not self.capture.stop():
+            self.warnings.append("the camera's driver did not answer; the camera was not released properly")
+        if self._stage and self.capture.state.phase == "ended":
+            self._mailbox.wait_until_empty(1.0)
+        for _ in self._mailbox.close():
+            self.statistics.dropped("at the end")
+        if self._stage:
+            self._stage.stop()
+        if self._recorder:
+            self._recorder.stop()
+        for outlet in self._outlets:
+            if not outlet.stop():
+                self.warnings.append(f"{outlet.output.name} did not finish in time and was left behind")
+        self._easel.close()
+
+    def _raise_troubles(self) -> None:
+        if self._stage and self._stage.error:
+            raise self._stage.error
+        if (error := self.capture.state.error) is not None:
+            raise error
+        failed: list[OutputError] = [outlet.error for outlet in self._outlets if outlet.error]
+        failed += self._recorder.errors if self._recorder else []
+        if failed:
+            raise failed[0]
+
+    def _hear(self, sound: Sound) -> None:
+        for outlet in self._outlets:
+            outlet.hear(sound)
+        if self._recorder:
+            self._recorder.hear(sound)
