@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
+from vidstyle.errors import OutOfMemory, UsageError
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.networks.network import Network
+from vidstyle.painter import KEPT_ENGINES, Look, Painter, cross_fade, keep_chroma, working_size
+from vidstyle.styles import Library
+
+
+@dataclass
+class FakeEngines:
+    """Opens engines that invert pictures; those of more than `fits` frames run out of memory."""
+
+    fits: int = 8
+    fails_to_compile: bool = False
+    opened: list[EngineSpec] = field(default_factory=list)
+    closed: int = 0
+    styles: list[StyleVector] = field(default_factory=list)
+
+    def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
+        if self.fails_to_compile and spec.batch > self.fits:
+            raise OutOfMemory("no room to compile")
+        self.opened.append(spec)
+        return FakeEngine(self, spec), ["tensorrt: not installed"]
+
+
+@dataclass
+class FakeEngine:
+    engines: FakeEngines
+    spec: EngineSpec
+
+    @property
+    def info(self) -> EngineInfo:
+        s = self.spec
+        return EngineInfo(
+            backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch
+        )
+
+    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
+        assert images.shape[1:] == (self.spec.height, self.spec.width, 3)
+        assert len(images) <= self.spec.batch
+        if len(images) > self.engines.fits:
+            raise OutOfMemory(f"{len(images)} frames")
+        self.engines.styles.append(style)
+        return 255 - images
+
+    def close(self) -> None:
+        self.engines.closed += 1
+
+
+MakeLook = Callable[..., Look]
+
+
+@pytest.fixture
+def look(library: Library) -> MakeLook:
+    def make(*, strength: float = 1.0, keep_colors: bool = False, stroke: float = 1.0) -> Look:
+        mix = library.mix([("mosaic", 1.0)], library.network(), strength)
+        return Look(mix=mix, keep_colors=keep_colors, stroke=stroke)
+
+    return make
+
+
+def film(count: int = 1, *, width: int = 64, height: int = 48) -> ImageArray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+
+
+def painter(library: Library, engines: FakeEngines, *, batch: int = 4) -> Painter:
+    return Painter(library.network(), batch=batch, open_engine=engines)
+
+
+def test_a_batch_larger_than_the_engines_is_painted_in_parts(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines()
+    images = film(10)
+    with painter(library, engines, batch=4) as p:
+        assert np.array_equal(p.paint(images, look()), 255 - images)
+    assert len(engines.styles) == 3
+    assert p.engine_info is not None
+    assert p.engine_info.backend == "fake"
+    assert p.notes == ["tensorrt: not installed"]
+    assert engines.closed == 1
+
+
+def test_strength_zero_returns_the_pictures_themselves_and_needs_no_engine(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines()
+    images = film(2)
+    with painter(library, engines) as p:
+        assert p.prepare(64, 48, look=look(strength=0)) is None
+        assert p.paint(images, look(strength=0, keep_colors=True, stroke=2)) is images
+    assert not engines.opened
+    assert p.engine_info is None
+
+
+def test_strength_has_no_jump_at_its_lower_end(library: Library, look: MakeLook) -> None:
+    images = film()
+    with painter(library, FakeEngines()) as p:
+        strengths = np.linspace(0, 0.2, 41)
+        painted = [p.paint(images, look(strength=float(s))).astype(int) for s in strengths]
+    steps = [np.abs(b - a).max() for a, b in zip(painted, painted[1:], strict=False)]
+    assert max(steps) <= 255 / 20 + 2  # twenty steps from nothing to the painting, all alike
+    assert np.array_equal(painted[-1], 255 - images)
+
+
+def test_out_of_memory_halves_the_batch_for_good(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines(fits=1)
+    images = film(6)
+    with painter(library, engines, batch=4) as p:
+        assert np.array_equal(p.paint(images, look()), 255 - images)
+        assert p.batch == 1
+    assert [spec.batch for spec in engines.opened] == [4, 2, 1]
+    assert engines.closed == 3
+    assert p.warnings[-1].endswith("batches of 1")
+
+
+def test_out_of_memory_while_compiling_is_met_the_same_way(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines(fits=2, fails_to_compile=True)
+    with painter(library, engines, batch=8) as p:
+        p.prepare(64, 48, look=look())
+        assert p.batch == 2
+
+
+def test_one_frame_that_does_not_fit_is_an_error_with_advice(library: Library, look: MakeLook) -> None:
+    with painter(library, FakeEngines(fits=0), batch=2) as p, pytest.raises(OutOfMemory, match="--size"):
+        p.paint(film(), look())
+
+
+def test_sizes_that_change_keep_their_last_engines(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines()
+    with painter(library, engines) as p:
+        for width in (64, 72, 64, 80, 88, 64):
+            assert p.paint(film(width=width), look()).shape == (1, 48, width, 3)
+        assert [spec.width for spec in engines.opened] == [64, 72, 80, 88]
+        assert engines.closed == len(engines.opened) - KEPT_ENGINES
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (3840, 2160), (2160, 3840), (1440, 1440)])
+def test_a_larger_film_gets_the_strokes_of_its_720p_copy(size: tuple[int, int]) -> None:
+    assert min(working_size(*size)) == 720
+    assert min(working_size(*size, stroke=2)) == 360
+
+
+@pytest.mark.parametrize(
+    ("size", "stroke", "expected"),
+    [
+        ((640, 480), 1.0, (640, 480)),
+        ((641, 479), 1.0, (641, 479)),
+        ((16, 2), 1.0, (16, 2)),
+        ((16, 16), 5.0, (16, 16)),
+        ((640, 480), 0.5, (1280, 960)),
+        ((640, 480), 10.0, (168, 128)),
+        ((1280, 720), 0.1, (3840, 2160)),
+    ],
+)
+def test_working_sizes(size: tuple[int, int], stroke: float, expected: tuple[int, int]) -> None:
+    assert working_size(*size, stroke=stroke) == expected
+
+
+def test_pictures_painted_at_another_size_come_back_at_their_own(library: Library, look: MakeLook) -> None:
+    images = np.full((2, 200, 301, 3), 90, np.uint8)
+    engines = FakeEngines()
+    with painter(library, engines) as p:
+        painted = p.paint(images, look(stroke=1.5))
+    assert painted.shape == images.shape
+    assert (painted == 165).all()
+    assert (engines.opened[0].width, engines.opened[0].height) == (200, 136)
+
+
+def test_keep_chroma_has_the_films_chroma_and_the_paintings_luma() -> None:
+    random = np.random.default_rng(5)
+    original, painted = (random.integers(80, 176, (2, 30, 40, 3), dtype=np.uint8) for _ in range(2))
+    kept = keep_chroma(original, painted).astype(float)
+    luma = np.array([0.299, 0.587, 0.114])
+    assert np.abs(kept @ luma - painted @ luma).max() <= 0.51
+    for channel in (0, 2):  # Cr and Cb are R-Y and B-Y, scaled
+        chroma = kept[..., channel] - kept @ luma
+        assert np.abs(chroma - (original[..., channel] - original @ luma)).max() <= 1.01
+
+
+def test_keep_colors_of_an_unpainted_picture_is_the_picture() -> None:
+    images = film(2)
+    assert np.array_equal(keep_chroma(images, images), images)
+
+
+def test_cross_fade_ends_exactly() -> None:
+    a, b = film(1), 255 - film(1)
+    assert np.array_equal(cross_fade(a, b, 0), a)
+    assert np.array_equal(cross_fade(a, b, 1), b)
+
+
+@pytest.mark.parametrize("stroke", [0, -1, 11, float("nan")])
+def test_a_stroke_out_of_range_is_refused(look: MakeLook, stroke: float) -> None:
+    with pytest.raises(UsageError, match="stroke"):
+        look(stroke=stroke)
+
+
+def test_a_real_engine_paints(library: Library, look: MakeLook) -> None:
+    images = film(3, width=50, height=34)
+    with Painter(library.network(), backend="openvino", precision="fp32", batch=2) as p:
+        painted = p.paint(images, look())
+        again = p.paint(images, look())
+    assert painted.shape == images.shape
+    assert np.array_equal(painted, again)
+    assert not np.array_equal(painted, images)
