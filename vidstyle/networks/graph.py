@@ -52,24 +52,27 @@ class _Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.style_offset = 0
+        self.bordered: set[str] = set()
 
     def build(self) -> onnx.ModelProto:
         arch = self.architecture
-        x = self.norm(self.convolution(self.fold("frames"), "stem"), arch.widths[0])
+        x = self.norm(self.stem("frames"), arch.widths[0], pad=0 if arch.skips else 1)
         levels = []
-        for i, width in enumerate(arch.widths[1:]):
+        for i, width in enumerate(arch.widths[1:], 1):
             levels.append(x)
-            x = self.norm(self.convolution(x, f"down{i}", stride=2), width)
+            # What goes on to several readers is padded by each of them, not here.
+            alone = i < len(arch.widths) - 1 and not arch.skips
+            x = self.norm(self.convolution(x, f"down{i - 1}", stride=2), width, pad=1 if alone else 0)
         for i in range(arch.blocks):
-            y = self.norm(self.convolution(x, f"block{i}.first"), arch.widths[-1])
+            y = self.norm(self.convolution(x, f"block{i}.first"), arch.widths[-1], pad=1)
             y = self.norm(self.convolution(y, f"block{i}.second"), arch.widths[-1], relu=False)
             x = self.node("Add", x, y)
         for i, width in enumerate(arch.widths[-2::-1]):
-            x = self.convolution(self.double(x), f"up{i}")
+            x = self.up(x, f"up{i}")
             if arch.skips:
                 gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
                 x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
-            x = self.norm(x, width)
+            x = self.norm(x, width, pad=arch.end_kernel // 2 if width == arch.widths[0] else 0)
         self.unfold(self.convolution(x, "head"), "painted")
         graph = helper.make_graph(
             self.nodes,
@@ -102,49 +105,44 @@ class _Builder:
     def scalar(self, value: float) -> str:
         return self.constant(f"scalar_{value}", np.array(value, np.float32))
 
-    def fold(self, frames: str) -> str:
-        """(N, H, W, 3) uint8 to (N, 3 u u, H'/u, W'/u) float 0..1, the sides padded to the stride.
+    def stem(self, frames: str) -> str:
+        """(N, H, W, 3) uint8 frames to the first convolution's (N, C, H'/u, W'/u).
 
-        The fold moves bytes, before the cast: rows of u pixels travel as one piece, so it costs a
-        fraction of SpaceToDepth on floats.
+        The sides are padded to the stride, the picture is folded and given its reflected border; all of
+        that on bytes, before the cast, and the fold on its width only, where it is a matter of reading
+        the same bytes differently: the rows are folded by the convolution, whose kernel is u times as
+        high and moves down u rows at a time. So it costs next to nothing, where moving bytes about for a
+        whole fold costs as much as the convolution. The kernel takes 0..255, which bf16 holds exactly.
         """
         side, stride = self.architecture.unshuffle, self.architecture.stride
+        _, width, kernel = self.architecture.convolutions()["stem"]
+        p = kernel // 2
         shape = self.node("Shape", frames)
-        size = self.node("Slice", shape, self.ints(1), self.ints(3))
+        self.size = self.node("Slice", shape, self.ints(1), self.ints(3))
         # Reflection inside needs two pixels at the coarsest level, so the smallest picture is 2 strides.
-        self.padded = self.node(
-            "Max",
-            self.ints(2 * stride),
-            self.node(
-                "Mul",
-                self.node("Div", self.node("Add", size, self.ints(stride - 1)), self.ints(stride)),
-                self.ints(stride),
-            ),
-        )
-        zero = self.ints(0)
-        pads = self.node("Concat", self.ints(0, 0, 0, 0, 0), self.node("Sub", self.padded, size), zero, axis=0)
-        self.size = size
+        strides = self.node("Div", self.node("Add", self.size, self.ints(stride - 1)), self.ints(stride))
+        self.padded = self.node("Max", self.ints(2 * stride), self.node("Mul", strides, self.ints(stride)))
+        missing = self.node("Sub", self.padded, self.size)
+        pads = self.node("Concat", self.ints(0, 0, 0, 0, 0), missing, self.ints(0), axis=0)
         x = self.node("Pad", frames, pads, mode="edge")
-        if side > 1:
-            coarse = self.node("Div", self.padded, self.ints(side))
-            self.coarse_height = self.node("Slice", coarse, zero, self.ints(1))
-            self.coarse_width = self.node("Slice", coarse, self.ints(1), self.ints(2))
-            blocks = self.node(
-                "Concat",
-                self.ints(-1),
-                self.coarse_height,
-                self.ints(side),
-                self.coarse_width,
-                self.ints(3 * side),
-                axis=0,
-            )
-            x = self.node("Transpose", self.node("Reshape", x, blocks), perm=[0, 1, 3, 2, 4])
-            rows = self.node(
-                "Concat", self.ints(-1), self.coarse_height, self.coarse_width, self.ints(3 * side * side), axis=0
-            )
-            x = self.node("Reshape", x, rows)
+        coarse = self.node("Div", self.padded, self.ints(side))
+        self.coarse_height = self.node("Slice", coarse, self.ints(0), self.ints(1))
+        self.coarse_width = self.node("Slice", coarse, self.ints(1), self.ints(2))
+        blocks = self.shape(-1, self.coarse_height, side, self.coarse_width, 3 * side)
+        x = self.node("Reshape", x, blocks)
+        x = self.node("Pad", x, self.ints(0, p, 0, p, 0, 0, p, 0, p, 0), mode="reflect")
+        bordered = self.node("Add", self.coarse_width, self.ints(2 * p))
+        x = self.node("Reshape", x, self.shape(self.node("Shape", x, start=0, end=1), -1, bordered, 3 * side))
         x = self.node("Transpose", self.node("Cast", x, to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
-        return self.node("Mul", x, self.scalar(1 / 255))
+        weight = self.weight("stem").reshape(width, side, 3 * side, kernel, kernel).transpose(0, 2, 3, 1, 4)
+        rows = self.constant("stem.rows", weight.reshape(width, 3 * side, kernel * side, kernel) / np.float32(255))
+        return self.node(
+            "Conv", x, rows, "stem.bias", kernel_shape=[kernel * side, kernel], strides=[side, 1], pads=[0, 0, 0, 0]
+        )
+
+    def shape(self, *sizes: int | str) -> str:
+        """A shape put together of numbers and names of one-element tensors."""
+        return self.node("Concat", *(self.ints(s) if isinstance(s, int) else s for s in sizes), axis=0)
 
     def unfold(self, x: str, name: str) -> str:
         """(N, 3 u u, H'/u, W'/u) float to (N, H, W, 3) uint8: sigmoid, 0..255, round, unfold, crop."""
@@ -152,15 +150,13 @@ class _Builder:
         x = self.node("Round", self.node("Mul", self.node("Sigmoid", x), self.scalar(255.0)))
         x = self.node("Transpose", self.node("Cast", x, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
         if side > 1:
-            blocks = self.node(
-                "Concat", self.ints(-1), self.coarse_height, self.coarse_width, self.ints(side, 3 * side), axis=0
-            )
+            blocks = self.shape(-1, self.coarse_height, self.coarse_width, side, 3 * side)
             x = self.node("Transpose", self.node("Reshape", x, blocks), perm=[0, 1, 3, 2, 4])
-            x = self.node("Reshape", x, self.node("Concat", self.ints(-1), self.padded, self.ints(3), axis=0))
+            x = self.node("Reshape", x, self.shape(-1, self.padded, 3))
         return self.node("Slice", x, self.ints(0, 0), self.size, self.ints(1, 2), name=name)
 
-    def convolution(self, x: str, name: str, stride: int = 1) -> str:
-        """Reflection padding and a convolution, by its name in the architecture."""
+    def weight(self, name: str) -> npt.NDArray[np.float32]:
+        """The kernel of the convolution called `name`; it and its bias join the graph under their own names."""
         channels, width, kernel = self.architecture.convolutions()[name]
         names = f"{name}.weight", f"{name}.bias"
         for key, expected in zip(names, ((width, channels, kernel, kernel), (width,)), strict=True):
@@ -168,18 +164,60 @@ class _Builder:
             if value.shape != expected:
                 raise ValueError(f"{key} is {value.shape}, not {expected}")
             self.constant(key, value)
-        p = kernel // 2
-        x = self.node("Pad", x, self.ints(0, 0, p, p, 0, 0, p, p), mode="reflect")
+        return np.asarray(self.weights[names[0]], np.float32)
+
+    def convolution(self, x: str, name: str, stride: int = 1) -> str:
+        """Reflection padding, unless the norm before did it, and a convolution by its name in the architecture."""
+        kernel = self.architecture.convolutions()[name][2]
+        self.weight(name)
+        if x not in self.bordered:
+            x = self.border(x, kernel // 2)
+        names = f"{name}.weight", f"{name}.bias"
         return self.node("Conv", x, *names, kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[0, 0, 0, 0])
 
-    def norm(self, x: str, channels: int, relu: bool = True) -> str:
-        """Conditional instance norm: the statistics of the picture, scale and shift of the style."""
+    def up(self, x: str, name: str) -> str:
+        """Twice the height and width by repeating pixels, reflection padding, a 3x3 convolution: in one.
+
+        Every output pixel sees two by two different pixels, so a 2x2 convolution to four times the
+        channels does it with 4/9 of the arithmetic and nothing large to repeat or pad (Shi et al., "Is
+        the deconvolution layer the same as a convolutional layer?", 2016). Its window k covers the rows
+        k - 1 and k and makes the rows 2k - 1 and 2k; so the first and last rows and columns that come
+        out are cut off. Repeated pixels reflected are the edge repeated.
+        """
+        first = np.array([[1, 1, 0], [0, 0, 1]], np.float32)  # row 2k - 1: window rows by kernel rows
+        second = np.array([[1, 0, 0], [0, 1, 1]], np.float32)  # row 2k
+        rows = np.stack([first, second])
+        weight = np.einsum("oikl,ask,btl->aboist", self.weight(name), rows, rows)
+        _, _, width, channels, *_ = weight.shape
+        kernel = self.constant(f"{name}.phases", weight.reshape(4 * width, channels, 2, 2))
+        bias = self.constant(f"{name}.phases_bias", np.tile(np.asarray(self.weights[f"{name}.bias"], np.float32), 4))
+        x = self.node("Pad", x, self.ints(0, 0, 1, 1, 0, 0, 1, 1), mode="edge")
+        x = self.node("Conv", x, kernel, bias, kernel_shape=[2, 2], strides=[1, 1], pads=[0, 0, 0, 0])
+        x = self.node("DepthToSpace", x, blocksize=2, mode="DCR")
+        return self.node("Slice", x, self.ints(1, 1), self.ints(-1, -1), self.ints(2, 3))
+
+    def border(self, x: str, pixels: int) -> str:
+        """Reflection padding."""
+        result = self.node("Pad", x, self.ints(0, 0, pixels, pixels, 0, 0, pixels, pixels), mode="reflect")
+        self.bordered.add(result)
+        return result
+
+    def norm(self, x: str, channels: int, *, pad: int = 0, relu: bool = True) -> str:
+        """Conditional instance norm: the statistics of the picture, scale and shift of the style.
+
+        A border of `pad` for the next convolution is added between the statistics and the rest: there
+        OpenVINO needs no copy of the picture, which it makes between a norm and an element-wise
+        operation that both work in place.
+        """
         ones = self.constant(f"ones_{channels}", np.ones(channels, np.float32))
         zeros = self.constant(f"zeros_{channels}", np.zeros(channels, np.float32))
         x = self.node("InstanceNormalization", x, ones, zeros, epsilon=EPSILON)
-        x = self.node("Mul", x, self.style_part(channels))
-        x = self.node("Add", x, self.style_part(channels))
-        return self.node("Relu", x) if relu else x
+        x = self.border(x, pad) if pad else x
+        result = self.node("Add", self.node("Mul", x, self.style_part(channels)), self.style_part(channels))
+        result = self.node("Relu", result) if relu else result
+        if pad:
+            self.bordered.add(result)
+        return result
 
     def style_part(self, channels: int) -> str:
         """The next `channels` values of the style vector as (1, C, 1, 1)."""
@@ -191,10 +229,3 @@ class _Builder:
         """`channels` values of the style vector from `start` on, as (1, C, 1, 1)."""
         part = self.node("Slice", "style", self.ints(start), self.ints(start + channels))
         return self.node("Reshape", part, self.ints(1, channels, 1, 1))
-
-    def double(self, x: str) -> str:
-        """Twice the height and width by repeating pixels (see `TransformNetwork` for why not transposed)."""
-        return self.node(
-            "Resize", x, "", self.constant("double", np.array([1, 1, 2, 2], np.float32)),
-            mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-        )  # fmt: skip
