@@ -1,0 +1,213 @@
+"""What each file format can hold, and which one a target's name asks for.
+
+The lists say what players open, not what FFmpeg can force in: raw PCM in an mp4 is legal and
+silent in most of them, so it is not on the list and gets converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import PurePath
+from typing import Literal
+
+import av
+
+from vidstyle.errors import UsageError
+from vidstyle.suggest import did_you_mean
+
+# How far a killed run falls back, at most: fragments and clusters close after this much film.
+_MEDIA_LOST = {"mov": {"frag_duration": "1000000"}, "matroska": {"cluster_time_limit": "1000"}}
+
+_MOV_OPTIONS = {
+    # Fragments while writing, so that a killed run leaves a film; an ordinary index once the file is closed.
+    # Without delay_moov the index is written before the first packet and knows no start offsets.
+    "movflags": "hybrid_fragmented+delay_moov",
+    **_MEDIA_LOST["mov"],
+}
+_MATROSKA_OPTIONS = {
+    # "passthrough" keeps the flags of the source; the muxer's own rule would mark a default of every kind.
+    "default_mode": "passthrough",
+    **_MEDIA_LOST["matroska"],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerFormat:
+    """One file format. Codec names are FFmpeg's descriptors (`subrip`, not `srt`).
+
+    `audio`, `subtitles` are what may be copied into it, None where FFmpeg's own table decides.
+    `audio_encoder` and `text_subtitles` are what the rest is converted to, None where it is left out.
+    `cover` is where an attached picture goes: "attachment" (Matroska), "atom" (mp4) or "none".
+    """
+
+    muxer: str
+    codec: str
+    alpha_codec: str | None = None
+    audio: frozenset[str] | None = frozenset()
+    audio_encoder: str | None = None
+    subtitles: frozenset[str] | None = frozenset()
+    text_subtitles: str | None = None
+    attachments: bool = False
+    chapters: bool = False
+    cover: Literal["attachment", "atom", "none"] = "none"
+    data: frozenset[str] = frozenset()
+    constant_rate: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    stream_options: Mapping[str, str] = field(default_factory=dict)
+
+
+_MP4 = ContainerFormat(
+    muxer="mp4",
+    codec="h264",
+    audio=frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "dts"}),
+    audio_encoder="aac",
+    subtitles=frozenset({"mov_text"}),
+    text_subtitles="mov_text",
+    chapters=True,
+    cover="atom",
+    options=_MOV_OPTIONS,
+    # What cannot seek (a pipe) gets fragments and keeps them.
+    stream_options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+)
+_MOV = ContainerFormat(
+    muxer="mov",
+    codec="h264",
+    alpha_codec="prores",
+    audio=None,
+    audio_encoder="aac",
+    subtitles=frozenset({"mov_text"}),
+    text_subtitles="mov_text",
+    chapters=True,
+    options=_MOV_OPTIONS,
+    stream_options=_MP4.stream_options,
+)
+_MATROSKA = ContainerFormat(
+    muxer="matroska",
+    codec="h264",
+    alpha_codec="ffv1",
+    audio=None,
+    audio_encoder="flac",
+    subtitles=frozenset({"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}),
+    text_subtitles="subrip",
+    attachments=True,
+    chapters=True,
+    cover="attachment",
+    options=_MATROSKA_OPTIONS,
+    stream_options={"default_mode": "passthrough"},
+)
+_WEBM = ContainerFormat(
+    muxer="webm",
+    codec="vp9",
+    alpha_codec="vp9",
+    audio=frozenset({"opus", "vorbis"}),
+    audio_encoder="libopus",
+    subtitles=frozenset({"webvtt"}),
+    text_subtitles="webvtt",
+    chapters=True,
+    options=_MATROSKA_OPTIONS,
+    stream_options={"default_mode": "passthrough"},
+)
+_MPEG_TS = ContainerFormat(
+    muxer="mpegts",
+    codec="h264",
+    audio=frozenset({"aac", "aac_latm", "ac3", "eac3", "mp2", "mp3", "dts", "truehd", "opus", "pcm_bluray", "s302m"}),
+    audio_encoder="aac",
+    subtitles=frozenset({"dvb_subtitle", "dvb_teletext"}),
+    data=frozenset({"klv", "timed_id3", "scte_35"}),
+)
+_AVI = ContainerFormat(
+    muxer="avi",
+    codec="h264",
+    alpha_codec="ffv1",
+    audio=frozenset({"mp3", "mp2", "ac3", "dts", "pcm_s16le", "pcm_u8"}),
+    audio_encoder="libmp3lame",
+    constant_rate=True,
+)
+_GIF = ContainerFormat(muxer="gif", codec="gif", alpha_codec="gif")
+_PICTURE_STREAM = ContainerFormat(muxer="image2pipe", codec="png", alpha_codec="png")
+
+_BY_SUFFIX = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": _MOV,
+    ".qt": _MOV,
+    ".mkv": _MATROSKA,
+    ".webm": _WEBM,
+    ".ts": _MPEG_TS,
+    ".mts": _MPEG_TS,
+    ".m2ts": _MPEG_TS,
+    ".avi": _AVI,
+    ".gif": _GIF,
+}
+# Their muxers have no list of codecs for FFmpeg to look in.
+_NO_FFMPEG_LIST = frozenset({"mpegts", "gif", "image2pipe"})
+
+
+def container_for(target: str, *, codec: str | None = None) -> ContainerFormat:
+    """The format that `target`'s suffix names; `-` (stdout) is Matroska unless `codec` says otherwise.
+
+    Raises UsageError for a suffix that no muxer has.
+    """
+    if target == "-":
+        return {"gif": _GIF, "png": _PICTURE_STREAM}.get(codec or "", _MATROSKA)
+    suffix = PurePath(target).suffix.lower()
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    return _from_ffmpeg(suffix, target)
+
+
+def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
+    """A format that vidstyle has no rules for, by FFmpeg's own tables."""
+    known = ", ".join(sorted(_BY_SUFFIX))
+    if not suffix:
+        raise UsageError(f"{target} has no suffix to tell the format by; use one of {known}")
+    try:
+        muxer = str(av.open(f"file{suffix}", "w").format.name)
+    except ValueError as error:
+        hint = did_you_mean(suffix, _BY_SUFFIX)
+        raise UsageError(f"no film format is called {suffix}{hint}; use one of {known}") from error
+    if not any(av.Codec(c, "w").type == "video" for c in _encoders(muxer)):
+        raise UsageError(f"{suffix} files hold no pictures; use one of {known}")
+    codec = "h264" if "libx264" in supported_codecs(muxer) else av.open("f", "w", format=muxer).default_video_codec
+    encoder = av.open("f", "w", format=muxer).default_audio_codec
+    return ContainerFormat(
+        muxer=muxer, codec=codec, audio=None, audio_encoder=None if encoder == "none" else encoder, subtitles=None
+    )
+
+
+def holds(container: ContainerFormat, codec: str, kind: Literal["video", "audio", "subtitle"]) -> bool:
+    """Whether streams of `codec` (FFmpeg's descriptor name) can be copied into `container`."""
+    listed = {"video": None, "audio": container.audio, "subtitle": container.subtitles}[kind]
+    if listed is not None:
+        return codec in listed
+    if container.muxer == "gif":
+        return codec == "gif"
+    return container.muxer in _NO_FFMPEG_LIST or codec in supported_codecs(container.muxer)
+
+
+@cache
+def supported_codecs(muxer: str) -> frozenset[str]:
+    """Every codec, by descriptor name and by coder name, that FFmpeg's muxer accepts."""
+    names = av.open("f", "w", format=muxer).supported_codecs
+    return frozenset(names) | {_descriptor(name) for name in names}
+
+
+def _descriptor(coder: str) -> str:
+    for mode in ("r", "w"):
+        try:
+            return av.Codec(coder, mode).canonical_name
+        except av.codec.codec.UnknownCodecError:
+            continue
+    return coder
+
+
+def _encoders(muxer: str) -> list[str]:
+    found = []
+    for name in supported_codecs(muxer):
+        try:
+            found.append(av.Codec(name, "w").name)
+        except av.codec.codec.UnknownCodecError:
+            continue
+    return found

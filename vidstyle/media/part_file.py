@@ -1,0 +1,157 @@
+"""The target's name holds a complete file or nothing: what is being written is called `<target>.part`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+import av
+
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.media.containers import container_for
+
+STDOUT = "-"
+_NUMBER = re.compile(r"%0?(\d*)d")
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm"})
+
+
+def is_sequence(target: str | Path) -> bool:
+    """Whether the name is a pattern for numbered pictures, such as out_%04d.png."""
+    path = Path(target)
+    return path.suffix.lower() in PICTURE_SUFFIXES and _NUMBER.search(path.name) is not None
+
+
+def is_picture(target: str | Path) -> bool:
+    """Whether the name is that of a single picture."""
+    return Path(target).suffix.lower() in PICTURE_SUFFIXES and not is_sequence(target)
+
+
+def sequence_members(pattern: Path) -> list[Path]:
+    """The files that exist under the pattern's name, whatever their numbers."""
+    head, tail = (re.escape(part) for part in re.split(_NUMBER, pattern.name, maxsplit=1)[::2])
+    name = re.compile(f"{head}\\d+{tail}")
+    folder = pattern.parent
+    return sorted(p for p in folder.iterdir() if name.fullmatch(p.name)) if folder.is_dir() else []
+
+
+def part_path(target: Path) -> Path:
+    """Where `target` is written until it is complete: beside the file itself where `target` is a link."""
+    real = target.resolve() if target.is_symlink() else target
+    return real.with_name(f"{real.name}.part")
+
+
+def check_target(source: str | Path | None, target: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse, before any work is done, a target that cannot or must not be written.
+
+    `source` is the input's path, None or `-` where it has none. Raises UsageError where input and output
+    are the same file or the suffix means nothing, OutputError where the target exists and `overwrite` is
+    not set, or its folder is missing or cannot be written to.
+    """
+    if str(target) == STDOUT:
+        if sys.stdout.isatty():
+            raise UsageError("stdout is a terminal; redirect it or name a file")
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
+    if not (is_picture(path) or is_sequence(path)):
+        container_for(str(path))
+    _check_not_source(source, path)
+    _check_folder(path)
+    existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
+    if existing and not overwrite and not _is_special(path):
+        raise OutputError(f"{existing[0]} exists already; -y overwrites it")
+
+
+def _check_not_source(source: str | Path | None, path: Path) -> None:
+    if source is None or str(source) == STDOUT:
+        return
+    origin = Path(source)
+    for written in (path, part_path(path)):
+        if written.exists() and origin.exists() and written.samefile(origin):
+            raise UsageError(f"{origin} would be written over while it is read; give the output another name")
+    if is_sequence(path) and origin.parent.resolve() / origin.name == path.parent.resolve() / path.name:
+        raise UsageError(f"the pictures {origin} would be written over while they are read; use another pattern")
+
+
+def _check_folder(path: Path) -> None:
+    folder = part_path(path).parent
+    if is_sequence(path):
+        while not folder.exists():  # the writer makes what is missing
+            folder = folder.parent
+    if not folder.is_dir():
+        raise OutputError(f"there is no folder {folder}; create it or choose another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder {folder} cannot be written to; choose another")
+
+
+def _is_special(path: Path) -> bool:
+    """Whether the name belongs to a pipe or device, which is written to and never replaced."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+class PartFile:
+    """One target while it is being written."""
+
+    def __init__(self, target: str | Path) -> None:
+        self.target = Path(target)
+        self.direct = str(target) == STDOUT or _is_special(self.target)
+        self.path = self.target if self.direct else part_path(self.target)
+
+    @property
+    def url(self) -> str:
+        """The name to open in FFmpeg, which takes a bare `a:b.mp4` for a protocol."""
+        return "pipe:1" if str(self.target) == STDOUT else f"file:{self.path}"
+
+    def commit(self) -> None:
+        """Give the complete file its name, once it is on the disk. Raises OutputError."""
+        if self.direct:
+            return
+        try:
+            sync(self.path)
+            self.path.replace(self.path.with_suffix(""))
+            sync(self.path.parent)
+        except OSError as error:
+            raise output_error(error, self.path) from error
+
+    def discard(self) -> None:
+        """Remove what was written, for a file that nobody could use."""
+        if not self.direct:
+            self.path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have the system put a file, or a folder's list of names, on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line: the encoder's own words where FFmpeg has kept them."""
+    log = getattr(error, "log", None)
+    if log:
+        return str(log[2]).strip().splitlines()[0]
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+def output_error(error: Exception, path: Path | str) -> OutputError:
+    """The one-line error for a write that failed."""
+    if isinstance(error, av.error.BrokenPipeError | BrokenPipeError):
+        return OutputError("whoever read the output has gone (broken pipe)")
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"no room left for {path}; free some space or choose another folder")
+    return OutputError(f"{path} cannot be written: {reason(error)}")

@@ -1,0 +1,167 @@
+"""Writes single pictures and numbered sequences, each under a temporary name until it is complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange
+
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.frames import ColourInfo, Frame
+from vidstyle.media.codecs import EncodeOptions, is_rgb
+from vidstyle.media.encoder import FrameConverter
+from vidstyle.media.part_file import PartFile, is_sequence, output_error, sequence_members
+from vidstyle.media.protocol import CopiedPacket, Reader
+
+_JFIF = ColourInfo(matrix=6, full_range=True)  # ITU-T T.871: always BT.601, always full range
+_RGB = ColourInfo(matrix=0, full_range=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFormat:
+    """How FFmpeg writes one kind of picture file; `with_alpha` is the pixel format that holds transparency."""
+
+    encoder: str
+    opaque: str
+    with_alpha: str | None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_JPEG = PictureFormat(encoder="mjpeg", opaque="yuv444p", with_alpha=None, options={"huffman": "optimal"})
+_TIFF = PictureFormat(encoder="tiff", opaque="rgb24", with_alpha="rgba", options={"compression_algo": "deflate"})
+_FORMATS = {
+    ".png": PictureFormat(encoder="png", opaque="rgb24", with_alpha="rgba", options={"pred": "mixed"}),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": PictureFormat(encoder="libwebp", opaque="bgra", with_alpha="bgra", options={"quality": "92"}),
+    ".bmp": PictureFormat(encoder="bmp", opaque="bgr24", with_alpha="bgra"),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".tga": PictureFormat(encoder="targa", opaque="bgr24", with_alpha="bgra"),
+    ".ppm": PictureFormat(encoder="ppm", opaque="rgb24", with_alpha=None),
+}
+_JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
+
+
+class PictureWriter:
+    """One picture, or numbered ones from 1 on, for a pattern such as out_%04d.png."""
+
+    def __init__(self, target: Path, *, source: Reader, options: EncodeOptions) -> None:
+        """Make the folder that a sequence needs. Raises UsageError, OutputError."""
+        info = source.info
+        self._target = target
+        self._sequence = is_sequence(target)
+        self._form = _FORMATS[target.suffix.lower()]
+        self._warnings: list[str] = []
+        self._part: PartFile | None = None
+        self._frames = 0
+        self._refuse(source, options)
+        self._alpha = info.has_alpha and self._form.with_alpha is not None
+        pixels = self._form.with_alpha if self._alpha and self._form.with_alpha else self._form.opaque
+        self._pixels = pixels
+        colour = _RGB if is_rgb(pixels) else _JFIF
+        self._converter = FrameConverter(pixel_format=pixels, colour=colour, alpha=self._alpha or pixels == "bgra")
+        if info.has_alpha and not self._alpha:
+            self._warnings.append(f"transparency is laid on black: {target.suffix} files cannot hold it")
+        self._older = sequence_members(target) if self._sequence else []
+        if self._sequence:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise output_error(error, target.parent) from error
+
+    def _refuse(self, source: Reader, options: EncodeOptions) -> None:
+        suffix = self._target.suffix.lower()
+        if options.codec not in (None, self._form.encoder, suffix[1:]):
+            raise UsageError(f"{suffix} files are not written with {options.codec}; leave --codec out")
+        if options.crf is not None or options.preset is not None or options.bit_depth != 8:
+            raise UsageError(f"{suffix} files have 8 bits and no crf or preset; leave them out")
+        frames = source.info.frames
+        if not self._sequence and frames is not None and frames > 1:
+            raise UsageError(self._too_many())
+        kinds = set() if source.container is None else {stream.type for stream in source.container.streams}
+        left = sorted(kinds & {"audio", "subtitle"})
+        if left and not (options.audio == "none" and left == ["audio"]):
+            self._warnings.append(f"{' and '.join(left)} left out: picture files hold none")
+
+    def _too_many(self) -> str:
+        pattern = f"{self._target.stem}_%04d{self._target.suffix}"
+        return f"{self._target} holds one picture and the film has more; name a sequence, such as {pattern}"
+
+    @property
+    def frames_written(self) -> int:
+        return self._frames
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self._warnings)
+
+    def write(self, frame: Frame) -> None:
+        """Write one picture. Raises OutputError."""
+        if not self._sequence and self._frames:
+            raise OutputError(self._too_many())
+        number = self._frames + 1
+        part = PartFile(
+            self._target.with_name(_numbered(self._target.name, number)) if self._sequence else self._target
+        )
+        try:
+            part.path.write_bytes(self._encode(frame))
+        except (av.error.FFmpegError, OSError) as error:
+            part.discard()
+            raise output_error(error, part.target) from error
+        if self._sequence:
+            part.commit()
+        else:
+            self._part = part
+        self._frames = number
+
+    def _encode(self, frame: Frame) -> bytes:
+        height, width = frame.image.shape[:2]
+        context: VideoCodecContext = av.Codec(self._form.encoder, "w").create("video")
+        context.width, context.height = width, height
+        context.pix_fmt = self._pixels
+        context.time_base = frame.time_base
+        context.thread_count = 1  # threads over frames would hold the picture back
+        context.options = dict(self._form.options)
+        if not is_rgb(self._pixels):
+            context.color_range = ColorRange.JPEG
+        if self._form.encoder == "mjpeg":
+            context.qmin = context.qmax = _JPEG_QUANTISER
+        picture = self._converter.convert(frame)
+        picture.pts, picture.time_base = 0, frame.time_base
+        return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
+
+    def copy(self, packet: CopiedPacket) -> None:
+        """Pictures hold nothing else: dropped, as `warnings` says from the start."""
+
+    def close(self, commit: bool) -> None:
+        """Give a single picture its name. Raises OutputError where there is none."""
+        part, self._part = self._part, None
+        if part is not None:
+            part.commit() if commit else part.discard()
+        elif commit and not self._frames:
+            raise OutputError(f"no picture was written to {self._target}")
+        if commit and self._sequence:
+            self._say_what_remains()
+
+    def _say_what_remains(self) -> None:
+        written = {_numbered(self._target.name, n + 1) for n in range(self._frames)}
+        rest = [path for path in self._older if path.name not in written]
+        if rest:
+            self._warnings.append(f"{len(rest)} older pictures of the same pattern remain, from {rest[0].name} on")
+
+    def __enter__(self) -> PictureWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close(commit=error[0] is None)
+
+
+def _numbered(pattern: str, number: int) -> str:
+    """`out_%04d.png` and 7 as out_0007.png; other percent signs are just characters."""
+    return re.sub(r"%0?(\d*)d", lambda width: f"{number:0{width[1] or 1}d}", pattern, count=1)

@@ -1,0 +1,219 @@
+"""What becomes of the film's other streams: copied packet by packet, converted, or left out with a warning.
+
+Everything is decided by `plan_streams` before the first frame is painted; the routes then only do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Literal, Protocol
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+
+from vidstyle.media.containers import ContainerFormat, holds
+from vidstyle.media.transcode import AudioRoute, SubtitleRoute
+
+Action = Literal["copy", "audio", "subtitle", "cover"]
+
+_BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "dvb_teletext", "xsub"})
+# Statistics that mkvmerge and FFmpeg wrote about the stream that is being replaced or shortened.
+_STALE_TAGS = ("DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "BPS", "_STATISTICS", "ENCODER", "ROTATE")
+_MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamPlan:
+    """One stream of the input (`index` there) that goes into the output, and how."""
+
+    index: int
+    action: Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemuxPlan:
+    """All that goes along with the film; `warnings` says what does not, or not as it was."""
+
+    streams: tuple[StreamPlan, ...]
+    warnings: tuple[str, ...]
+
+
+class Route(Protocol):
+    """The way of one stream's packets into the output."""
+
+    stream: Stream
+
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """Packets to mux for one of the input's."""
+        ...
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        """Packets to mux at the end."""
+        ...
+
+
+def plan_streams(
+    source: InputContainer, target: ContainerFormat, *, video: int | None, audio: Literal["copy", "none"]
+) -> RemuxPlan:
+    """Decide for every stream but the film (`video`) whether and how `target` can hold it."""
+    streams, warnings = [], []
+    for stream in source.streams:
+        if stream.index == video or (stream.type == "audio" and audio == "none"):
+            continue
+        decided = _decide(stream, target, has_chapters=bool(source.chapters()))
+        if isinstance(decided, _Left):
+            if decided.why:
+                warnings.append(f"{_describe(stream)} left out: {decided.why}")
+            continue
+        streams.append(StreamPlan(index=stream.index, action=decided))
+        if decided == "audio":
+            encoder = target.audio_encoder
+            warnings.append(f"{_describe(stream)} is encoded anew ({encoder}): {target.muxer} cannot hold it as it is")
+        elif decided == "subtitle":
+            text = target.text_subtitles
+            warnings.append(
+                f"{_describe(stream)} becomes {text}, without its fonts and places: all {target.muxer} holds"
+            )
+    if source.chapters() and not target.chapters:
+        warnings.append(f"{len(source.chapters())} chapters left out: {target.muxer} holds none")
+    return RemuxPlan(streams=tuple(streams), warnings=tuple(warnings))
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A stream that does not go along; `why` is empty where nothing is lost by it."""
+
+    why: str = ""
+
+
+def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> Action | _Left:
+    codec = codec_name(stream)
+    if stream.type == "video":
+        return _decide_picture(stream, target)
+    if stream.type == "attachment":
+        return "copy" if target.attachments else _Left(f"{target.muxer} holds no attachments")
+    if stream.type == "data":
+        # QuickTime's chapter track says what the chapters say; its time code goes along as a tag.
+        if (has_chapters and codec in ("bin_data", "")) or "timecode" in stream.metadata:
+            return _Left()
+        return "copy" if codec in target.data else _Left(f"{target.muxer} holds no {codec or 'such'} data")
+    if stream.type not in ("audio", "subtitle"):
+        return _Left("FFmpeg does not know what it is")
+    if stream.codec_context is None:
+        return _Left("FFmpeg cannot read its codec")
+    if stream.type == "audio":
+        return _decide_audio(codec, target)
+    if holds(target, codec, "subtitle"):
+        return "copy"
+    if codec in _BITMAP_SUBTITLES:
+        return _Left(f"{target.muxer} holds no subtitles that are pictures")
+    return "subtitle" if target.text_subtitles else _Left(f"{target.muxer} holds no subtitles")
+
+
+def _decide_audio(codec: str, target: ContainerFormat) -> Action | _Left:
+    if holds(target, codec, "audio"):
+        return "copy"
+    return "audio" if target.audio_encoder else _Left(f"{target.muxer} holds no sound")
+
+
+def _decide_picture(stream: Stream, target: ContainerFormat) -> Action | _Left:
+    if not stream.disposition & Disposition.attached_pic:
+        return _Left("only one film is painted, and this is another")
+    if stream.disposition & Disposition.timed_thumbnails:
+        return _Left("thumbnails of the unpainted film")
+    if target.cover == "none" or codec_name(stream) not in ("mjpeg", "png"):
+        return _Left(f"{target.muxer} holds no such cover picture")
+    return "cover"
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's descriptor name of a stream's codec; empty where it has none."""
+    if stream.codec_context is not None:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None) or ""
+
+
+def _describe(stream: Stream) -> str:
+    language = stream.metadata.get("language")
+    words = [stream.type, f"#{stream.index}", codec_name(stream), f"({language})" if language else ""]
+    return " ".join(word for word in words if word)
+
+
+def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target: ContainerFormat) -> Route:
+    """Add the output stream for one planned stream. Raises ValueError where FFmpeg refuses it after all."""
+    route: Route
+    if plan.action == "audio":
+        assert isinstance(stream, AudioStream)
+        assert target.audio_encoder is not None
+        route = AudioRoute(output, stream, encoder=target.audio_encoder)
+    elif plan.action == "subtitle":
+        assert isinstance(stream, SubtitleStream)
+        assert target.text_subtitles is not None
+        route = SubtitleRoute(output, stream, encoder=target.text_subtitles)
+    else:
+        route = CopyRoute(output, stream)
+    route.stream.metadata = stream_tags(stream)
+    route.stream.disposition = stream.disposition
+    return route
+
+
+class CopyRoute:
+    """Packets as they are."""
+
+    def __init__(self, output: OutputContainer, source: Stream) -> None:
+        self.stream: Stream = output.add_stream_from_template(source, opaque=True)
+
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        packet.stream = self.stream
+        yield packet
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        yield from ()
+
+
+class OrderedTimes:
+    """Moves up times that stand still or run backward: no container holds them, and muxers stop at the first.
+
+    `moved` counts the packets concerned, with those that had no time at all and are dropped.
+    """
+
+    def __init__(self) -> None:
+        self.moved = 0
+        self._last: dict[int, Fraction] = {}
+
+    def in_order(self, packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+        """The same packets with decoding times that increase; two subtitles may begin at once."""
+        for packet in packets:
+            if packet.dts is None:
+                packet.dts = packet.pts
+            if packet.dts is None:
+                self.moved += 1
+                continue
+            if packet.pts is None:
+                packet.pts = packet.dts
+            last = self._last.get(packet.stream.index)
+            if last is not None:
+                floor = (
+                    ceil(last / packet.time_base) if packet.stream.type == "subtitle" else last // packet.time_base + 1
+                )
+                if packet.dts < floor:
+                    packet.dts, packet.pts = floor, max(floor, packet.pts)
+                    self.moved += 1
+            self._last[packet.stream.index] = packet.dts * packet.time_base
+            yield packet
+
+
+def stream_tags(stream: Stream) -> dict[str, str]:
+    """A stream's tags without those that would now be wrong."""
+    return {k: v for k, v in stream.metadata.items() if not k.upper().startswith(_STALE_TAGS)}
+
+
+def film_tags(source: InputContainer) -> dict[str, str]:
+    """The film's tags without those that every muxer writes itself."""
+    return {k: v for k, v in source.metadata.items() if k.lower() not in _MUXER_TAGS}

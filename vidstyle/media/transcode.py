@@ -1,0 +1,106 @@
+"""Sound and text subtitles in the codec that the target holds, where it does not hold their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+
+_BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
+_OPUS_RATE = 48_000
+_MILLISECOND = Fraction(1, 1000)
+
+
+class AudioRoute:
+    """Decodes a sound stream and encodes it anew, at the same moments: gaps become silence."""
+
+    def __init__(self, output: OutputContainer, source: AudioStream, *, encoder: str) -> None:
+        decoder = source.codec_context
+        self._decoder = decoder
+        stream = output.add_stream(encoder, rate=_sample_rate(encoder, decoder.sample_rate))
+        self.stream: Stream = stream
+        self._context = context = cast(AudioStream, stream).codec_context
+        # More than two channels only where both coders name the same ones; mp3 has no more than two.
+        context.layout = "stereo" if encoder == "libmp3lame" and decoder.layout.nb_channels > 2 else decoder.layout.name
+        formats = av.Codec(encoder, "w").audio_formats or []
+        context.format = next((f for f in formats if f.name == decoder.format.name), formats[0])
+        if bits := _BITS_A_CHANNEL.get(encoder):
+            context.bit_rate = bits * context.layout.nb_channels
+        context.time_base = self.stream.time_base = Fraction(1, context.sample_rate)
+        context.open()
+        self._resampler = AudioResampler(
+            format=context.format,
+            layout=context.layout,
+            rate=context.sample_rate,
+            frame_size=context.frame_size,
+            options={"async": "1"},  # fills gaps, so that sound does not run ahead of the picture after one
+        )
+
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        try:
+            frames = self._decoder.decode(packet)
+        except av.error.InvalidDataError:
+            return  # a damaged packet is silence; the next one is read
+        for frame in frames:
+            for piece in self._resampler.resample(frame):
+                yield from self._encode(piece)
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        for frame in [*self._decoder.decode(None), None]:
+            for piece in self._resampler.resample(frame):
+                yield from self._encode(piece)
+        yield from self._encode(None)
+
+    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Stream]]:
+        for packet in self._context.encode(frame):
+            packet.stream = self.stream
+            yield packet
+
+
+def _sample_rate(encoder: str, rate: int) -> int:
+    supported = av.Codec(encoder, "w").audio_rates
+    if encoder == "libopus":
+        return _OPUS_RATE
+    return rate if not supported or rate in supported else min(supported, key=lambda r: abs(r - rate))
+
+
+class SubtitleRoute:
+    """Text subtitles in another text format; their times stay, their looks do not."""
+
+    def __init__(self, output: OutputContainer, source: SubtitleStream, *, encoder: str) -> None:
+        self._decoder = source.codec_context
+        self._decoder.open(strict=False)
+        stream = output.add_stream(encoder)
+        self.stream: Stream = stream
+        self._context = context = cast(SubtitleStream, stream).codec_context
+        context.time_base = stream.time_base = source.time_base or _MILLISECOND
+        context.subtitle_header = self._decoder.subtitle_header
+        context.open()
+
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if packet.pts is None:
+            return
+        try:
+            subtitle = self._decoder.decode2(packet)
+            if subtitle is None or not len(subtitle):
+                return
+            converted = self._context.encode_subtitle(subtitle)
+        except av.error.FFmpegError:
+            return  # text that FFmpeg cannot read is left out
+        converted.pts = converted.dts = packet.pts
+        converted.duration = packet.duration
+        converted.time_base = packet.time_base
+        converted.stream = self.stream
+        yield converted
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        yield from ()

@@ -1,0 +1,271 @@
+"""Writes the painted film: frames encoded at their own times, everything else of the film beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.frames import Frame, VideoInfo
+from vidstyle.media.codecs import EncodeOptions, holds_alpha, pixel_format, video_encoder
+from vidstyle.media.containers import container_for, holds, supported_codecs
+from vidstyle.media.encoder import VideoEncoder
+from vidstyle.media.mp4_cover import add_covers
+from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
+from vidstyle.media.pictures import PictureWriter
+from vidstyle.media.protocol import CopiedPacket, Reader, Writer
+from vidstyle.media.remux import (
+    OrderedTimes,
+    RemuxPlan,
+    Route,
+    add_route,
+    codec_name,
+    film_tags,
+    plan_streams,
+    stream_tags,
+)
+
+__all__ = ["EncodeOptions", "check_target", "open_writer"]
+
+_WRITE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
+_EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
+
+
+def open_writer(
+    target: str | Path, *, source: Reader, options: EncodeOptions | None = None, overwrite: bool = False
+) -> Writer:
+    """Open `target` for the painted film: a video file, a picture, numbered pictures or `-` (stdout).
+
+    Whatever the target cannot hold is decided here, before the first frame, and said in `warnings`. Nothing
+    appears under the target's own name before `close(commit=True)`. Raises UsageError and OutputError.
+    """
+    options = options or EncodeOptions()
+    container = source.container
+    check_target(None if container is None else container.name.removeprefix("file:"), target, overwrite=overwrite)
+    if is_picture(target) or is_sequence(target):
+        return PictureWriter(Path(target), source=source, options=options)
+    return FilmWriter(target, source=source, options=options)
+
+
+class FilmWriter:
+    """A video file or stream. Not to be used from two threads at once."""
+
+    def __init__(self, target: str | Path, *, source: Reader, options: EncodeOptions) -> None:
+        """Decide about every stream and open the encoders. Raises UsageError, OutputError."""
+        info = source.info
+        self._format = container_for(str(target), codec=options.codec)
+        self._part = PartFile(target)
+        self._warnings: list[str] = []
+        self._times = OrderedTimes()
+        self._frames = 0
+        self._started = self._failed = self._closed = False
+        codec = self._choose_codec(info, options)
+        alpha = info.has_alpha and holds_alpha(codec)
+        pixels = pixel_format(
+            codec, size=options.size or (info.width, info.height), bit_depth=options.bit_depth, alpha=alpha
+        )
+        self._say_what_is_lost(info, options, codec=codec, pixels=pixels)
+        plan = self._plan(source, options)
+        settings = self._format.stream_options if self._part.direct else self._format.options
+        self._output: OutputContainer = av.open(
+            self._part.url,
+            "w",
+            format=self._format.muxer,
+            container_options={"flush_packets": "1", **settings},
+            metadata_errors="replace",
+        )
+        self._encoder = VideoEncoder(
+            self._output,
+            codec,
+            info=info,
+            options=options,
+            pixel_format=pixels,
+            time_base=self._time_base(info),
+            pixel_aspect=pixel_aspect(info, options.size),
+            alpha=alpha,
+        )
+        self._covers: list[tuple[str, bytes]] = []
+        self._cover_codecs: dict[int, str] = {}
+        self._routes: dict[int, Route] = {}
+        self._add_streams(source, plan)
+
+    @property
+    def frames_written(self) -> int:
+        return self._frames
+
+    @property
+    def warnings(self) -> list[str]:
+        moved = self._times.moved
+        return [*self._warnings, *([f"{moved} packets beside the film had no usable time"] if moved else [])]
+
+    def _choose_codec(self, info: VideoInfo, options: EncodeOptions) -> av.Codec:
+        form = self._format
+        default = form.alpha_codec if info.has_alpha and form.alpha_codec else form.codec
+        codec = video_encoder(options.codec or default)
+        if options.codec is None and info.has_alpha and default != form.codec:
+            self._warnings.append(f"the film has transparency: written with {default}, which keeps it")
+        if not holds(form, codec.canonical_name, "video"):
+            offer = ", ".join(name for name in ("h264", "hevc", "av1", "vp9", "prores", "ffv1") if self._offers(name))
+            raise UsageError(f"{form.muxer} files cannot hold {codec.canonical_name}; use {offer or form.codec}")
+        return codec
+
+    def _offers(self, name: str) -> bool:
+        return video_encoder(name).canonical_name in supported_codecs(self._format.muxer)
+
+    def _say_what_is_lost(self, info: VideoInfo, options: EncodeOptions, *, codec: av.Codec, pixels: str) -> None:
+        if info.has_alpha and not holds_alpha(codec):
+            self._warnings.append(
+                f"transparency is laid on black: {codec.canonical_name} in {self._format.muxer} cannot hold it"
+            )
+        width, height = options.size or (info.width, info.height)
+        if (width % 2 or height % 2) and "444" in pixels and codec.canonical_name in ("h264", "hevc"):
+            self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
+        if self._format.constant_rate:
+            self._warnings.append(f"{self._format.muxer} has one frame rate: frame times are rounded to it")
+
+    def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
+        if source.container is None:
+            return RemuxPlan(streams=(), warnings=())
+        plan = plan_streams(source.container, self._format, video=source.video_stream, audio=options.audio)
+        self._warnings.extend(plan.warnings)
+        return plan
+
+    def _time_base(self, info: VideoInfo) -> Fraction:
+        if self._format.constant_rate:
+            return 1 / (info.rate or Fraction(25))
+        return Fraction(1, 100) if self._format.muxer == "gif" else info.time_base
+
+    def _add_streams(self, source: Reader, plan: RemuxPlan) -> None:
+        container = source.container
+        if container is None:
+            return
+        for entry in plan.streams:
+            stream = container.streams[entry.index]
+            if entry.action == "cover":
+                self._cover_codecs[entry.index] = codec_name(stream)
+                continue
+            try:
+                self._routes[entry.index] = add_route(self._output, stream, entry, self._format)
+            except _WRITE_ERRORS as error:
+                raise output_error(error, f"the {stream.type} stream #{entry.index} in {self._part.target}") from error
+        self._output.metadata.update(film_tags(container))
+        if self._format.chapters:
+            self._output.set_chapters(container.chapters())
+        if source.video_stream is not None:
+            film = container.streams[source.video_stream]
+            self._encoder.stream.metadata = stream_tags(film)
+            self._encoder.stream.disposition = film.disposition
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame. Raises OutputError."""
+        with self._reporting():
+            if not self._frames:
+                self._open_subtitles(frame)
+            self._frames += 1
+            self._mux(self._encoder.encode(frame))
+
+    def copy(self, packet: CopiedPacket) -> None:
+        """Pass on a packet of another stream; what `open_writer` left out is dropped. Raises OutputError."""
+        with self._reporting():
+            if codec := self._cover_codecs.pop(packet.stream, None):
+                self._add_cover(codec, bytes(packet.packet))
+            elif route := self._routes.get(packet.stream):
+                self._mux(self._times.in_order(route.feed(packet.packet)))
+
+    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
+        for packet in packets:
+            self._started = True
+            self._output.mux_one(packet)
+
+    def _open_subtitles(self, frame: Frame) -> None:
+        """Begin mp4 subtitles with an empty one: the muxer holds back the whole film until each stream has begun."""
+        if self._format.text_subtitles != "mov_text":
+            return
+        for route in self._routes.values():
+            if route.stream.type == "subtitle":
+                empty: Packet[Any] = Packet(_EMPTY_MOV_TEXT)
+                empty.pts = empty.dts = frame.pts
+                empty.duration = 0
+                empty.time_base = frame.time_base
+                empty.stream = route.stream
+                self._mux(self._times.in_order([empty]))
+
+    def _add_cover(self, codec: str, picture: bytes) -> None:
+        if self._format.cover == "atom":
+            self._covers.append((codec, picture))
+        elif self._started:
+            self._warnings.append("a cover picture that came after the film's beginning is left out")
+        else:
+            suffix, kind = ("jpg", "image/jpeg") if codec == "mjpeg" else ("png", "image/png")
+            self._output.add_attachment(f"cover.{suffix}", kind, picture)
+
+    def close(self, commit: bool) -> None:
+        """Flush and close; see `Writer`. A film without frames leaves nothing behind. Raises OutputError."""
+        if self._closed:
+            return
+        self._closed = True
+        broken, name = self._failed, self._part.target
+        try:
+            with self._reporting():
+                if not broken and self._frames:
+                    self._flush()
+                self._output.close()
+                if commit and self._covers and self._frames and not broken:
+                    add_covers(self._part.path, self._covers)
+        except OutputError:
+            if not broken:  # else this is the same trouble a second time
+                raise
+        if not self._frames:
+            self._part.discard()
+        if commit and (broken or not self._frames):
+            raise OutputError(f"{name} was not completed" if broken else f"no frame was written to {name}")
+        if commit:
+            self._part.commit()
+
+    def _flush(self) -> None:
+        self._mux(self._encoder.flush())
+        for route in self._routes.values():
+            self._mux(self._times.in_order(route.flush()))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Turn FFmpeg's and the system's errors into OutputError, and remember that one came."""
+        try:
+            yield
+        except OutputError:
+            self._failed = True
+            raise
+        except _WRITE_ERRORS as error:
+            self._failed = True
+            raise output_error(error, self._part.path) from error
+
+    def __enter__(self) -> FilmWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        first = error[1]
+        try:
+            self.close(commit=first is None)
+        except OutputError as second:
+            if not isinstance(first, BaseException):
+                raise
+            first.add_note(str(second))
+
+
+def pixel_aspect(info: VideoInfo, size: tuple[int, int] | None) -> Fraction:
+    """The shape of a pixel at `size` (width, height) with which the film is shown as wide as before.
+
+    A size that is off by the rounding to whole pixels keeps the film's own.
+    """
+    if size is None:
+        return info.pixel_aspect
+    stretch = Fraction(info.width * size[1], info.height * size[0])
+    rounding = Fraction(1, min(size)) + Fraction(1, 100)
+    return info.pixel_aspect if abs(stretch - 1) <= rounding else info.pixel_aspect * stretch
