@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from vidstyle.channel import Channel, ChannelClosed
 from vidstyle.errors import InputError, OutputError
@@ -21,7 +20,6 @@ from vidstyle.interrupts import StopRequest, stop_requests
 from vidstyle.media.protocol import CopiedPacket, Reader, Writer
 from vidstyle.media.scale import resize
 from vidstyle.report import StageTime
-from vidstyle.settings import Size
 
 CHANNEL_BYTES = 64 << 20
 CHANNEL_BATCHES = 3
@@ -35,7 +33,6 @@ TICK = 0.1
 
 Event = Frame | CopiedPacket
 Paint = Callable[[FrameBatch], ImageArray]
-OpenWriter = Callable[[VideoInfo], Writer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,36 +57,35 @@ class Progress:
 
 
 class FileLoop:
-    """One run from `reader` through `paint` to the writer that `open_writer` opens at the first frame.
+    """One run from `reader` through `paint` to `writer`; opening and closing them is the caller's.
 
-    The writer is opened late so that a film without a decodable frame leaves nothing behind. `batch`
-    is asked before every batch: the painter may lower it.
+    Frames are scaled to `size` (width, height) before they are painted. `batch` is asked before every
+    batch: the painter may lower it.
     """
 
     def __init__(
         self,
         reader: Reader,
         paint: Paint,
-        open_writer: OpenWriter,
+        writer: Writer,
         *,
-        size: Size | None = None,
+        size: tuple[int, int] | None = None,
         batch: Callable[[], int] = lambda: 1,
     ) -> None:
         self.reader = reader
         self.paint = paint
-        self.open_writer = open_writer
-        self.size = size
+        self.writer = writer
         self.batch = batch
-        self.info = scaled_info(reader.info, size)
-        frame_bytes = self.info.width * self.info.height * 3
+        self.width, self.height = size or (reader.info.width, reader.info.height)
+        self._scaled = size is not None
+        frame_bytes = self.width * self.height * 3
         capacity = max(CHANNEL_BYTES, CHANNEL_BATCHES * batch() * frame_bytes)
         self.decoded: Channel[Event] = Channel(capacity)
         self.painted: Channel[Event] = Channel(capacity)
         self.frames_in = 0
         self.frames_out = 0
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self.stages: dict[str, StageTime] = {}
-        self.warnings: list[str] = []
         self._threads: list[threading.Thread] = []
         self._request = StopRequest()
         self._failure: BaseException | None = None
@@ -97,8 +93,8 @@ class FileLoop:
 
     def run(self, progress: Callable[[Progress], None]) -> None:
         """Run to the end. Raises what the failing stage raised, or Interrupted; then nothing is committed."""
-        began = time.perf_counter()
-        total = expected_frames(self.info)
+        began, cpu = time.perf_counter(), time.process_time()
+        total = expected_frames(self.reader.info)
         works = {"read": self._read, "paint": self._paint, "write": self._write}
         self._threads = threads = [
             threading.Thread(target=self._stage, args=(name, work), name=f"vidstyle-{name}", daemon=True)
@@ -111,7 +107,7 @@ class FileLoop:
             while threads[-1].is_alive() or threads[-2].is_alive():
                 threads[-1].join(TICK)
                 progress(Progress(frames=self.frames_out, total=total, seconds=time.perf_counter() - began))
-        self.seconds = time.perf_counter() - began
+        self.seconds, self.cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         if self._failure:
             raise self._failure
         if self._request.error and not self._committed:
@@ -162,11 +158,11 @@ class FileLoop:
         return self.decoded.waited_to_put
 
     def _fit(self, frame: Frame) -> Frame:
-        if not self.size:
+        if not self._scaled:
             return frame
-        width, height = self.info.width, self.info.height
-        alpha = None if frame.alpha is None else resize(frame.alpha, width=width, height=height)
-        return replace(frame, image=resize(frame.image, width=width, height=height), alpha=alpha)
+        image = resize(frame.image, width=self.width, height=self.height)
+        alpha = None if frame.alpha is None else resize(frame.alpha, width=self.width, height=self.height)
+        return replace(frame, image=image, alpha=alpha)
 
     def _paint(self) -> float:
         waiting: list[Event] = []
@@ -199,51 +195,27 @@ class FileLoop:
                 self.painted.put(event, event.packet.size)
 
     def _write(self) -> float:
-        early: list[CopiedPacket] = []
-        with ExitStack() as stack:  # on the way out by an exception the writer does not commit
-            writer: Writer | None = None
-            for event in self.painted:
-                if writer is None and isinstance(event, Frame):
-                    writer = stack.enter_context(self.open_writer(self.info))
-                    for packet in early:
-                        writer.copy(packet)
-                if writer is None:
-                    assert isinstance(event, CopiedPacket)
-                    early.append(event)
-                elif isinstance(event, Frame):
-                    writer.write(event)
-                    self.frames_out = writer.frames_written
-                else:
-                    writer.copy(event)
-            self._finish(writer)
+        for event in self.painted:
+            if isinstance(event, Frame):
+                self.writer.write(event)
+                self.frames_out = self.writer.frames_written
+            else:
+                self.writer.copy(event)
+        self._finish()
         return self.painted.waited_to_take
 
-    def _finish(self, writer: Writer | None) -> None:
+    def _finish(self) -> None:
         """Close the writer; commit only what is whole."""
-        if writer is None:
-            if self._request.error:
-                return
+        interrupted = self._request.error is not None
+        if not interrupted and not self.frames_in:
             raise InputError("no frame of the film could be decoded; nothing was written")
-        if self._request.error is None and writer.frames_written != self.frames_in:
+        if not interrupted and self.frames_out != self.frames_in:
             raise OutputError(
-                f"{self.frames_in} frames were read but {writer.frames_written} written; "
+                f"{self.frames_in} frames were read but {self.frames_out} written; "
                 "the result is not kept: please report this as a bug"
             )
-        commit = self._request.error is None
-        writer.close(commit=commit)
-        self.warnings.extend(writer.warnings)
-        self._committed = commit
-
-
-def scaled_info(info: VideoInfo, size: Size | None) -> VideoInfo:
-    """`info` for frames of another size, the shape on the screen unchanged."""
-    if size is None:
-        return info
-    width, height = size.apply(info.width, info.height)
-    if size.width is None:
-        return replace(info, width=width, height=height)
-    pixel_aspect = info.pixel_aspect * Fraction(info.width * height, info.height * width)
-    return replace(info, width=width, height=height, pixel_aspect=pixel_aspect)
+        self.writer.close(commit=not interrupted)
+        self._committed = not interrupted
 
 
 def expected_frames(info: VideoInfo) -> int | None:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vidstyle.backends.protocol import Say
 from vidstyle.fileloop import FileLoop, Progress
-from vidstyle.frames import FrameBatch, ImageArray, VideoInfo
-from vidstyle.media.protocol import Reader, Writer
+from vidstyle.frames import FrameBatch, ImageArray
 from vidstyle.media.reader import open_reader
-from vidstyle.media.writer import check_target, open_writer
+from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport
 from vidstyle.settings import RenderOptions
 from vidstyle.styles import Library
-
-if TYPE_CHECKING:
-    from vidstyle.motion.stabiliser import Stabiliser
 
 DEFAULT_BATCH = 1
 """Frames painted at once where nobody asked: on CPUs a larger batch gains nothing and costs memory."""
@@ -43,18 +37,15 @@ def render(
     UsageError, InputError, OutputError, StyleError, BackendError, Interrupted.
     """
     options = options or RenderOptions()
-    check_target(source, target, options=options)
+    check_target(source, target, overwrite=options.overwrite)
     if options.mode == "gatys":
         from vidstyle import gatys
 
         return gatys.render(source, target, options=options, library=library, say=say, progress=progress)
     library = library or Library()
     network = library.network(options.network)
-    look = Look(
-        mix=library.mix(options.styles, network, options.strength),
-        keep_colors=options.keep_colors,
-        stroke=options.stroke,
-    )
+    mix = library.mix(options.styles, network, options.strength)
+    look = Look(mix=mix, keep_colors=options.keep_colors, stroke=options.stroke)
     painter = Painter(
         network,
         backend=options.backend,
@@ -64,27 +55,28 @@ def render(
         say=say,
     )
     with ExitStack() as stack:
-        reader = open_reader(source, start=options.start, end=options.end)
-        loop = FileLoop(
-            reader,
-            _paint(painter, look, stabilize=options.stabilize),
-            _writer_opener(reader, target, options),
-            size=options.size,
-            batch=lambda: painter.batch,
+        reader = stack.enter_context(open_reader(source, start=options.start, end=options.end))
+        size = options.size.apply(reader.info.width, reader.info.height) if options.size else None
+        writer = stack.enter_context(
+            open_writer(target, source=reader, options=_encoding(options, size), overwrite=options.overwrite)
         )
-        # A stage that hangs in a library call still uses what it has: then leave it to the process's end.
-        stack.callback(lambda: None if loop.abandoned else _close(painter, reader))
-        painter.prepare(loop.info.width, loop.info.height, look=look)
-        cpu = time.process_time()
-        loop.run(progress)
-        cpu = time.process_time() - cpu
-        warnings = [*reader.warnings, *painter.warnings, *loop.warnings]
-    return _report(source, target, options, loop=loop, painter=painter, cpu=cpu, warnings=warnings)
+        stack.enter_context(painter)
+        paint = _paint(painter, look, stabilize=options.stabilize)
+        loop = FileLoop(reader, paint, writer, size=size, batch=lambda: painter.batch)
+        painter.prepare(loop.width, loop.height, look=look)
+        try:
+            loop.run(progress)
+        finally:
+            if loop.abandoned:
+                stack.pop_all()  # a stage hangs in a library call and still uses them: the process's end closes them
+        warnings = [*reader.warnings, *painter.warnings, *writer.warnings]
+    return _report(source, target, options, loop=loop, painter=painter, warnings=warnings)
 
 
-def _close(painter: Painter, reader: Reader) -> None:
-    painter.close()
-    reader.__exit__(None, None, None)
+def _encoding(options: RenderOptions, size: tuple[int, int] | None) -> EncodeOptions:
+    return EncodeOptions(
+        codec=options.codec, crf=options.crf, audio=options.audio, bit_depth=options.bit_depth, size=size
+    )
 
 
 def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameBatch], ImageArray]:
@@ -93,7 +85,7 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
         return lambda batch: painter.paint(batch.images, look)
     from vidstyle.motion.stabiliser import Stabiliser
 
-    stabiliser: Stabiliser = Stabiliser()
+    stabiliser = Stabiliser()
 
     def paint(batch: FrameBatch) -> ImageArray:
         painted = painter.paint(batch.images, look)
@@ -102,19 +94,8 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
     return paint
 
 
-def _writer_opener(reader: Reader, target: str, options: RenderOptions) -> Callable[[VideoInfo], Writer]:
-    return lambda info: open_writer(target, info, reader=reader, options=options)
-
-
 def _report(
-    source: str,
-    target: str,
-    options: RenderOptions,
-    *,
-    loop: FileLoop,
-    painter: Painter,
-    cpu: float,
-    warnings: list[str],
+    source: str, target: str, options: RenderOptions, *, loop: FileLoop, painter: Painter, warnings: list[str]
 ) -> RenderReport:
     engine = painter.engine_info
     return RenderReport(
@@ -122,8 +103,8 @@ def _report(
         output=target,
         frames_in=loop.frames_in,
         frames_out=loop.frames_out,
-        width=loop.info.width,
-        height=loop.info.height,
+        width=loop.width,
+        height=loop.height,
         seconds=loop.seconds,
         fps=loop.frames_out / loop.seconds,
         backend=engine.backend if engine else None,
@@ -134,6 +115,6 @@ def _report(
         network=options.network,
         warnings=warnings,
         notes=painter.notes,
-        cpu_seconds=cpu,
+        cpu_seconds=loop.cpu_seconds,
         stages=loop.stages,
     )

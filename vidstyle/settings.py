@@ -75,6 +75,7 @@ class RenderOptions:
     end: Fraction | None = None
     codec: str | None = None
     crf: float | None = None
+    bit_depth: int = 8
     audio: Literal["copy", "none"] = "copy"
     backend: str = "auto"
     device: str = "auto"
@@ -88,6 +89,8 @@ class RenderOptions:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
         if self.resume and self.mode != "gatys":
             raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
+        if self.bit_depth not in (8, 10):
+            raise UsageError(f"bit depth is {self.bit_depth}; it is 8 or 10")
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"batch is {self.batch}; it must be 1 or more")
 

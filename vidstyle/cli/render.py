@@ -43,6 +43,7 @@ def render(
     crf: Annotated[
         float | None, typer.Option(metavar="N", help="The encoder's quality number; lower is better.")
     ] = None,
+    bit_depth: Annotated[int, typer.Option(metavar="8|10", help="Bits a channel of the written film.")] = 8,
     audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = Audio.copy,
     start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or H:M:S.")] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop here: seconds or H:M:S.")] = None,
@@ -75,6 +76,7 @@ def render(
         end=parse_time(end) if end else None,
         codec=codec,
         crf=crf,
+        bit_depth=bit_depth,
         audio=audio.value,
         backend=backend,
         device=device,
