@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
-from live_fakes import Collector, Painters, make_control
 
+from tests.live.live_fakes import Collector, Painters, make_control
 from vidstyle.live.control import Control
 from vidstyle.live.loop import LiveLoop
 from vidstyle.media.camera_synthetic import SyntheticCamera

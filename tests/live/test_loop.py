@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from live_fakes import Collector, Painters, make_control
 
+from tests.live.live_fakes import Collector, Painters, make_control
 from vidstyle.errors import InputError, OutputError
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import OutputLost

@@ -33,13 +33,13 @@ def open_camera(request: CameraRequest) -> Camera:
 
         return open_device(request, device_number(source))
     if "://" in source or (source.split(":", 1)[0] in CAPTURE_FORMATS and not Path(source).exists()):
-        from vidstyle.media.camera_stream import StreamCamera
+        from vidstyle.media.camera_stream import open_stream
 
-        return StreamCamera(request)
+        return open_stream(request)
     if Path(source).exists():
-        from vidstyle.media.camera_film import FilmCamera
+        from vidstyle.media.camera_stream import open_film
 
-        return FilmCamera(request)
+        return open_film(request)
     return _open_by_name(request)
 
 
@@ -85,7 +85,7 @@ def _open_by_name(request: CameraRequest) -> Camera:
         raise InputError(f"{request.source}: no such file, and no camera of that name; {cameras_in_words()}")
     from dataclasses import replace
 
-    from vidstyle.media.camera_stream import StreamCamera
+    from vidstyle.media.camera_stream import open_stream
 
     prefix = "dshow:video=" if sys.platform == "win32" else "avfoundation:"
-    return StreamCamera(replace(request, source=prefix + request.source))
+    return open_stream(replace(request, source=prefix + request.source))

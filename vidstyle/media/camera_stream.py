@@ -1,4 +1,4 @@
-"""Network cameras and FFmpeg's capture devices, through PyAV, with a limit on every wait."""
+"""Films, network cameras and FFmpeg's capture devices, through PyAV, with a limit on every wait."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
+from vidstyle.media.colour import source_colour
 from vidstyle.media.live_protocol import (
     CameraEnded,
     CameraInfo,
@@ -23,7 +25,11 @@ from vidstyle.media.live_protocol import (
     Sound,
     SoundFormat,
 )
+from vidstyle.media.notes import Notes
+from vidstyle.media.opening import open_container
+from vidstyle.media.orientation import orientation_of
 from vidstyle.media.pace import Pace
+from vidstyle.media.upright import PictureFilter
 
 PATIENCE = 1.5
 """Seconds without data after which a stream that has worked counts as lost."""
@@ -32,28 +38,32 @@ FIRST_PATIENCE = 10.0
 """Seconds a stream may take to be opened and understood."""
 
 _LIVE_OPTIONS = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
+_UNSPECIFIED = (0, 2, 3)
 
 
 class StreamCamera:
-    """A stream as it comes; one of known length, or made by a filter, is played at its own pace."""
+    """A stream as it comes; one of known length, or made by a filter, is played at its own pace.
 
-    def __init__(self, request: CameraRequest) -> None:
-        self._request = request
-        self._paced = request.source.startswith("lavfi:")
-        self._container = _open(request)
-        if not self._container.streams.video:
-            self._container.close()
+    `finite` streams end (or begin again, with the request's `loop`), others can only be lost.
+    """
+
+    def __init__(self, container: InputContainer, request: CameraRequest, *, finite: bool) -> None:
+        if not container.streams.video:
+            container.close()
             raise InputError(f"{request.source}: no picture in it, only sound or data")
-        self._video: VideoStream = self._container.streams.video[0]
-        self._audio: AudioStream | None = next(iter(self._container.streams.audio), None)
-        self._finite = self._container.duration is not None
-        self._paced |= self._finite
+        self._request = request
+        self._container = container
+        self._finite = finite
+        self._paced = finite or request.source.startswith("lavfi:")
+        self._video: VideoStream = container.streams.video[0]
+        self._audio: AudioStream | None = next(iter(container.streams.audio), None)
         # Threads over frames would hold back as many pictures as there are threads.
-        self._video.thread_type = "AUTO" if self._finite else "SLICE"
+        self._video.thread_type = "AUTO" if finite else "SLICE"
+        self._reformatter = VideoReformatter()
+        self._upright: PictureFilter | None = None
         self._pace = Pace()
         self._sounds: list[Sound] = []
-        self._offset = 0.0
-        self._end = 0.0
+        self._offset = self._end = 0.0
         self._pictures = self._decode()
         self.info = self._describe()
 
@@ -64,7 +74,7 @@ class StreamCamera:
         except StopIteration:
             if not self._finite:
                 raise CameraLost(f"{self.info.name}: the stream was closed at the other end") from None
-            if not self._request.loop:
+            if not self._request.loop or not self._end:
                 raise CameraEnded(f"{self.info.name}: the end") from None
         except av.error.InvalidDataError as error:
             self._pictures = self._decode()
@@ -73,7 +83,7 @@ class StreamCamera:
             raise CameraLost(f"{self.info.name}: nothing came for {PATIENCE:g} s") from error
         except (av.error.FFmpegError, OSError) as error:
             raise CameraLost(f"{self.info.name}: {error.strerror or error}") from error
-        self._offset = self._end
+        self._offset, self._end = self._end, 0.0
         self._container.seek(0)
         self._pictures = self._decode()
         return self.read()
@@ -98,28 +108,49 @@ class StreamCamera:
                     at = self._offset + float(frame.time or 0)
                     self._sounds.append(Sound(samples=frame, captured=self._pace.moment(at)))
                 elif isinstance(frame, av.VideoFrame):
-                    at = self._offset + float(frame.time or 0)
-                    if frame.is_corrupt and self._video.codec_context.name == "mjpeg":
-                        continue  # half a picture; those of other codecs repair themselves, these come whole next time
-                    self._keep_time(at)
-                    yield picture_of(frame)
+                    # Half a JPEG stays half a picture; other codecs repair themselves.
+                    if not (frame.is_corrupt and self._video.codec_context.name == "mjpeg"):
+                        yield from self._on_time(frame)
 
-    def _keep_time(self, at: float) -> None:
-        period = 1 / float(self._video.average_rate) if self._video.average_rate else 0.04
-        self._end = max(self._end, at + period)
-        if self._paced:
-            self._pace.wait(at)
-        else:
-            self._pace.follow(at)
+    def _on_time(self, frame: av.VideoFrame) -> Iterator[ImageArray]:
+        """The frame's picture (or two, or none, where films are deinterlaced), when its time has come."""
+        frames = [frame]
+        if self._finite and frame.pts is not None:
+            if self._upright is None:
+                base = self._video.time_base or Fraction(1, 1000)
+                self._upright = PictureFilter(orientation=orientation_of(frame), time_base=base, notes=Notes())
+            frames = self._upright.push(frame)
+        for ready in frames:
+            at = self._offset + float(ready.time or 0)
+            image = self._picture(ready)
+            period = 1 / float(self._video.average_rate) if self._video.average_rate else 0.04
+            self._end = max(self._end, at + period)
+            if self._paced:
+                self._pace.wait(at)
+            else:
+                self._pace.follow(at)
+            yield image
+
+    def _picture(self, frame: av.VideoFrame) -> ImageArray:
+        """(H, W, 3) uint8 RGB, by the tags or the usual rule; the quick conversion, not the exact one of films."""
+        colour = source_colour(frame)
+        picture = self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            src_colorspace=1 if colour.matrix in _UNSPECIFIED else colour.matrix,
+            src_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        return np.asarray(picture.to_ndarray(), np.uint8)
 
     def _describe(self) -> CameraInfo:
         rate = self._video.average_rate or self._video.guessed_rate or None
         context = self._video.codec_context
         sound = None
         if self._audio:
-            sound = SoundFormat(
-                rate=self._audio.codec_context.sample_rate, layout=self._audio.codec_context.layout.name
-            )
+            heard = self._audio.codec_context
+            sound = SoundFormat(rate=heard.sample_rate, layout=heard.layout.name)
         shown = f"{float(rate):g} fps" if rate else "unknown rate"
         return CameraInfo(
             name=without_secrets(self._request.source),
@@ -131,39 +162,20 @@ class StreamCamera:
         )
 
 
-def picture_of(frame: av.VideoFrame) -> ImageArray:
-    """A decoded frame as (H, W, 3) uint8 RGB. Untagged HD is taken as BT.709, as displays do."""
-    matrix = None
-    if (
-        frame.colorspace == 2
-        and frame.height >= 720
-        and not frame.format.is_rgb
-        and not frame.format.name.startswith("yuvj")
-    ):
-        matrix = "ITU709"
-    return np.asarray(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray(), np.uint8)
+def open_film(request: CameraRequest) -> StreamCamera:
+    """A film file, played at its own pace. Raises InputError."""
+    return StreamCamera(open_container(request.source), request, finite=True)
 
 
-def without_secrets(source: str) -> str:
-    """A URL without the user and password in it, for messages and statistics."""
-    scheme, separator, rest = source.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path if separator else source
-
-
-def _open(request: CameraRequest) -> InputContainer:
+def open_stream(request: CameraRequest) -> StreamCamera:
+    """A URL, or `FORMAT:DEVICE` for a capture device of FFmpeg's. Raises InputError telling what is wrong."""
     source, options, form = request.source, dict(_LIVE_OPTIONS), None
     if "://" not in source:
         form, source = source.split(":", 1)
-        options = {}
-        if form != "lavfi":
-            if request.size:
-                options["video_size"] = "{}x{}".format(*request.size)
-            if request.rate:
-                options["framerate"] = str(request.rate)
+        options = _device_options(request) if form != "lavfi" else {}
     name = without_secrets(request.source)
     try:
-        return av.open(source, format=form, options=options, timeout=(FIRST_PATIENCE, PATIENCE))
+        container = av.open(source, format=form, options=options, timeout=(FIRST_PATIENCE, PATIENCE))
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError) as error:
         raise InputError(f"{name} is forbidden: {error.strerror}; check user, password and permissions") from error
     except (av.error.HTTPNotFoundError, FileNotFoundError) as error:
@@ -174,3 +186,20 @@ def _open(request: CameraRequest) -> InputContainer:
         busy = isinstance(error, OSError) and error.errno == 16
         words = "is busy: another program uses it" if busy else f"cannot be opened: {getattr(error, 'strerror', error)}"
         raise InputError(f"{name} {words}") from error
+    return StreamCamera(container, request, finite=container.duration is not None)
+
+
+def without_secrets(source: str) -> str:
+    """A URL without the user and password in it, for messages and statistics."""
+    scheme, separator, rest = source.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path if separator else source
+
+
+def _device_options(request: CameraRequest) -> dict[str, str]:
+    options = {}
+    if request.size:
+        options["video_size"] = "{}x{}".format(*request.size)
+    if request.rate:
+        options["framerate"] = str(request.rate)
+    return options

@@ -1,0 +1,332 @@
+"""Cameras of every kind: films at their own pace, network cameras that fail, webcams and their refusals."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.live.live_fakes import Collector
+from vidstyle.errors import InputError, UsageError
+from vidstyle.media import camera_device
+from vidstyle.media.camera import device_number, open_camera
+from vidstyle.media.camera_probe import has_returned
+from vidstyle.media.camera_stream import without_secrets
+from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
+from vidstyle.media.live_protocol import CameraEnded, CameraLost, CameraRequest, PictureUnusable
+
+
+def jpeg(value: int, size: tuple[int, int] = (160, 120)) -> bytes:
+    ok, data = cv2.imencode(".jpg", np.full((size[1], size[0], 3), value, np.uint8))
+    assert ok
+    return data.tobytes()
+
+
+class FakeNetworkCamera:
+    """An MJPEG camera on loopback that misbehaves as `mode` says, 25 pictures a second."""
+
+    def __init__(self) -> None:
+        self.mode = "ok"
+        self.picture = jpeg(90)
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/cam.mjpg"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            if self.mode == "drop":
+                connection.close()
+            else:
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n")
+                while self.mode != "drop":
+                    if self.mode != "stall":
+                        head = b"--f\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(self.picture)
+                        connection.sendall(head + self.picture + b"\r\n")
+                    time.sleep(0.04)
+            except OSError:
+                return  # the reader has gone
+
+    def close(self) -> None:
+        self.mode = "drop"
+        self._server.close()
+
+
+@pytest.fixture
+def network_camera():
+    camera = FakeNetworkCamera()
+    yield camera
+    camera.close()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Half a second at 20 fps, 64x48, grey rising from frame to frame, with sound."""
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("ffv1", rate=20)
+        video.width, video.height, video.pix_fmt = 64, 48, "bgr0"
+        audio = out.add_stream("pcm_s16le", rate=8000)
+        audio.layout = "mono"
+        for i in range(10):
+            image = np.full((48, 64, 3), 20 * i, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            sound = av.AudioFrame.from_ndarray(np.full((1, 400), 1000 * i, np.int16), format="s16", layout="mono")
+            sound.sample_rate, sound.pts = 8000, 400 * i
+            out.mux(audio.encode(sound))
+        out.mux(video.encode(None))
+    return path
+
+
+def test_a_film_plays_at_its_own_pace_and_ends(film: Path) -> None:
+    camera = open_camera(CameraRequest(source=str(film)))
+    assert (camera.info.width, camera.info.height, camera.info.rate) == (64, 48, 20)
+    values, times = [], []
+    with pytest.raises(CameraEnded):
+        while True:
+            values.append(int(camera.read()[0, 0, 0]))
+            times.append(time.monotonic())
+    camera.close()
+    assert values == [20 * i for i in range(10)]
+    assert times[-1] - times[0] == pytest.approx(0.45, abs=0.08)
+
+
+def test_a_film_loops_without_a_pause_and_its_sound_with_it(film: Path) -> None:
+    camera = open_camera(CameraRequest(source=str(film), loop=True))
+    values, times, sounds = [], [], []
+    for _ in range(25):
+        values.append(int(camera.read()[0, 0, 0]))
+        times.append(time.monotonic())
+        sounds += camera.sounds()
+    camera.close()
+    assert values == [20 * (i % 10) for i in range(25)]
+    assert times[-1] - times[0] == pytest.approx(24 / 20, abs=0.1)
+    starts = [s.captured for s in sounds]
+    assert starts[-1] - starts[0] > 1.0
+    np.testing.assert_allclose(np.diff(starts), 0.05, atol=0.012)
+
+
+def test_a_network_camera_is_read_and_its_silence_noticed_within_two_seconds(network_camera) -> None:
+    camera = open_camera(CameraRequest(source=network_camera.url))
+    assert camera.info.width == 160
+    for _ in range(5):
+        assert abs(int(camera.read()[60, 80, 0]) - 90) < 3
+    network_camera.mode = "stall"
+    began = time.monotonic()
+    with pytest.raises(CameraLost):
+        while True:
+            camera.read()
+    assert time.monotonic() - began < 2.0
+    camera.close()
+
+
+@pytest.mark.parametrize("trouble", ["stall", "drop"])
+def test_a_session_survives_and_recovers_within_a_second(start_session, network_camera, trouble: str) -> None:
+    output = Collector()
+    session = start_session(
+        [output],
+        camera=lambda: open_camera(CameraRequest(source=network_camera.url)),
+        has_returned=lambda: has_returned(network_camera.url),
+    )
+    session.wait_for(lambda: len(output.frames) >= 15)
+    network_camera.mode = trouble
+    session.wait_for(lambda: session.loop.capture.state.phase == "lost", timeout=2.0)
+    session.wait_for(lambda: any(f.repeated for f in output.frames), timeout=1.0)
+    time.sleep(4.5)  # long enough for the back-off to have grown beyond a second
+    network_camera.mode = "ok"
+    back = time.monotonic()
+    session.wait_for(lambda: not output.frames[-1].repeated and output.times[-1] > back, timeout=1.0)
+    report = session.finish()
+    assert report["reconnects"] >= 1
+    assert report["captured"] == report["delivered"] + report["dropped"]
+
+
+def test_the_notice_says_what_happened_on_the_picture(start_session, network_camera) -> None:
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=network_camera.url)))
+    session.wait_for(lambda: len(output.frames) >= 5)
+    network_camera.mode = "drop"
+    session.wait_for(lambda: output.frames[-1].repeated)
+    good = next(f for f in output.frames if not f.repeated).image
+    notice = output.frames[-1].image
+    assert notice[:8].mean() == pytest.approx(good[:8].mean() / 2, abs=2), "the picture is darkened"
+    assert notice[40:80].max() > 200, "and written upon"
+    session.finish()
+
+
+@pytest.mark.parametrize("trouble", ["broken", "black", "size"])
+def test_odd_pictures_are_survived(start_session, network_camera, trouble: str) -> None:
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=network_camera.url)))
+    session.wait_for(lambda: len(output.frames) >= 5)
+    good = network_camera.picture
+    odd = {"broken": good[:200] + b"\xff" * 300, "black": jpeg(0), "size": jpeg(90, (320, 120))}[trouble]
+    network_camera.picture = odd
+    time.sleep(0.8)
+    network_camera.picture = good
+    time.sleep(0.3)
+    count = len(output.frames)
+    session.wait_for(lambda: len(output.frames) >= count + 10, timeout=2.0)
+    session.finish()
+    assert {f.image.shape for f in output.frames} == {(120, 160, 3)}
+    assert abs(int(output.frames[-1].image[60, 80, 0]) - 165) < 4
+    if trouble == "black":
+        assert any(f.image[60, 80, 0] > 250 for f in output.frames)
+    if trouble == "size":  # 320x120 fits as 160x60 between black bars, painted (so inverted) white
+        assert any(f.image[5, 80, 0] > 250 and abs(int(f.image[60, 80, 0]) - 165) < 4 for f in output.frames)
+
+
+def test_a_slow_start_is_waited_for(start_session, network_camera) -> None:
+    network_camera.mode = "stall"
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=network_camera.url)))
+    time.sleep(3.0)  # longer than a running camera may be silent
+    assert session.thread.is_alive()
+    network_camera.mode = "ok"
+    session.wait_for(lambda: len(output.frames) >= 5, timeout=2.0)
+    assert session.finish()["reconnects"] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("http://127.0.0.1:9/none.mjpg", "cannot be opened"),
+        ("/dev/video97", "no camera at /dev/video97"),
+        ("no_such_film.mp4", "no such file"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(source: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        open_camera(CameraRequest(source=source))
+
+
+def test_a_missing_page_is_told_from_a_forbidden_one() -> None:
+    for status, word in ((b"404 Not Found", "missing"), (b"403 Forbidden", "forbidden")):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def answer(server=server, status=status) -> None:
+                for _ in range(2):
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(b"HTTP/1.0 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+            threading.Thread(target=answer, daemon=True).start()
+            with pytest.raises(InputError, match=word):
+                open_camera(CameraRequest(source=f"http://user:secret@127.0.0.1:{server.getsockname()[1]}/x"))
+
+
+def test_passwords_are_not_repeated() -> None:
+    assert without_secrets("rtsp://me:secret@cam.local/live?x=1") == "rtsp://cam.local/live?x=1"
+
+
+def test_the_synthetic_camera_numbers_its_pictures() -> None:
+    camera = open_camera(CameraRequest(source="synthetic:320x180@120"))
+    assert isinstance(camera, SyntheticCamera)
+    assert [frame_number(camera.read()) for _ in range(3)] == [0, 1, 2]
+    assert camera.info.rate == Fraction(120)
+    with pytest.raises(UsageError):
+        open_camera(CameraRequest(source="synthetic:big"))
+
+
+class FakeCapture:
+    """Stands in for cv2.VideoCapture; `script` is what `read` gives, None for a failed read."""
+
+    def __init__(self, script: list[np.ndarray | None], granted: dict[int, float], opens: bool = True) -> None:
+        self.script, self.granted, self.opens, self.asked, self.released = script, granted, opens, {}, False
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opens
+
+    def set(self, key: int, value: float) -> bool:
+        self.asked[key] = value
+        return True
+
+    def get(self, key: int) -> float:
+        return self.granted.get(key, 0)
+
+    def read(self):
+        image = self.script.pop(0) if self.script else None
+        return image is not None, image
+
+    def release(self) -> None:
+        self.released = True
+
+
+def granted(fourcc: str, width: int, height: int, rate: float) -> dict[int, float]:
+    return {
+        cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*fourcc),
+        cv2.CAP_PROP_FRAME_WIDTH: width,
+        cv2.CAP_PROP_FRAME_HEIGHT: height,
+        cv2.CAP_PROP_FPS: rate,
+    }
+
+
+def test_a_webcam_is_asked_for_mjpg_and_what_it_grants_is_told() -> None:
+    capture = FakeCapture([np.dstack([np.full((4, 4), v, np.uint8) for v in (1, 2, 3)])], granted("YUYV", 640, 480, 15))
+    request = CameraRequest(source="0", size=(1280, 720), rate=Fraction(30))
+    camera = camera_device.open_device(request, 0, open_capture=lambda number: capture)
+    assert capture.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
+    assert capture.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
+    assert camera.info.text == "640x480, 15 fps, YUYV (asked for 1280x720, 30 fps, MJPG)"
+    assert camera.info.rate == 15
+    assert camera.read()[0, 0].tolist() == [3, 2, 1], "BGR became RGB"
+
+
+def test_a_webcam_may_be_slow_at_first_but_not_later() -> None:
+    now = [0.0]
+    script: list = [None] * 5
+    capture = FakeCapture(script, granted("MJPG", 4, 4, 30))
+    camera = camera_device.open_device(
+        CameraRequest(source="0"), 0, open_capture=lambda number: capture, clock=lambda: now[0]
+    )
+    for now[0] in (2.0, 5.0, 9.0):
+        with pytest.raises(PictureUnusable):
+            camera.read()
+    capture.script = [np.zeros((4, 4, 3), np.uint8)]
+    camera.read()
+    now[0] = 10.0
+    with pytest.raises(PictureUnusable):
+        camera.read()
+    now[0] = 10.6
+    with pytest.raises(CameraLost):
+        camera.read()
+
+
+def test_a_webcam_that_does_not_open_is_released() -> None:
+    capture = FakeCapture([], {}, opens=False)
+    with pytest.raises(InputError):
+        camera_device.open_device(CameraRequest(source="97"), 97, open_capture=lambda number: capture)
+    assert capture.released
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device nodes are Linux'")
+def test_forbidden_and_busy_devices_are_told_apart(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(camera_device.os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"forbidden.*usermod -aG video"):
+        camera_device._check_node(tmp_path, "Cam")
+    monkeypatch.setattr(camera_device, "_users_of", lambda node: ["obs (4711)"])
+    assert "busy: used by obs (4711)" in camera_device._why_not_opened(0, "Cam")
+
+
+def test_a_device_path_is_followed_to_its_number(tmp_path: Path) -> None:
+    assert device_number("3") == 3
+    with pytest.raises(InputError, match="not a video device"):
+        device_number("/dev/null")
