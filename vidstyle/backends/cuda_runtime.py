@@ -133,7 +133,8 @@ def recording(on: Any) -> Iterator[list[Any]]:
     try:
         yield graphs
     except BaseException:
-        _give_back(cudart.cudaStreamEndCapture, on)
+        _, unfinished = cudart.cudaStreamEndCapture(on)
+        _give_back(cudart.cudaGraphDestroy, unfinished)
         raise
     graphs.append(call(cudart.cudaStreamEndCapture, on))
 

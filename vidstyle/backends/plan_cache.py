@@ -8,7 +8,6 @@ same one at once.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -18,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from vidstyle.backends.protocol import Say
+from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
 
 
@@ -49,70 +48,64 @@ class PlanKey:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
 
-class PlanCache:
-    """Plans in a folder, by default in the user's cache (`VIDSTYLE_CACHE_DIR`)."""
+class PlanFile:
+    """The place of one plan in the user's cache. Raises BackendError if the cache cannot be used."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or _user_cache() / "plans"
-
-    def path(self, key: PlanKey) -> Path:
-        """Where the plan for `key` lies, or would."""
-        return self.folder / f"{key.digest}.plan"
+    def __init__(self, key: PlanKey, say: Say) -> None:
+        self._key = key
+        self._say = say
+        try:
+            self.path = cache_folder("tensorrt") / f"{key.digest}.plan"
+        except OSError as error:
+            raise _unusable(error) from error
 
     @contextmanager
-    def lock(self, key: PlanKey, say: Say) -> Iterator[None]:
-        """Keep other processes from building the plan for `key`; waits for one that does.
-
-        Raises BackendError if the folder cannot be made or written.
-        """
-        lock = FileLock(self.path(key).with_suffix(".lock"))
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from building this plan meanwhile; waits for one that does."""
+        lock = FileLock(self.path.with_suffix(".lock"))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                say("another process is building the same TensorRT plan: waiting for it")
+                self._say("another process is building the same TensorRT plan: waiting for it")
                 lock.acquire()
         except OSError as error:
-            raise BackendError(
-                f"{self.folder}: compiled plans cannot be kept here ({error.strerror}); set VIDSTYLE_CACHE_DIR"
-            ) from error
+            raise _unusable(error) from error
         try:
             yield
         finally:
             lock.release()
 
-    def read(self, key: PlanKey, say: Say) -> bytes | None:
-        """The plan for `key`; None if there is none, or a damaged one, which is said and removed."""
+    def read(self) -> bytes | None:
+        """The plan; None if there is none, or a damaged or foreign one, which is said and removed."""
         try:
-            header, _, plan = self.path(key).read_bytes().partition(b"\n")
+            header, _, plan = self.path.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise BackendError(f"{self.path(key)}: unreadable ({error.strerror}); remove it") from error
-        if header != _header(key, plan):
-            self.discard(key, "it is damaged", say)
+            raise _unusable(error) from error
+        if header != _header(self._key, plan):
+            self.discard("the file is damaged")
             return None
         return plan
 
-    def write(self, key: PlanKey, plan: bytes, say: Say) -> None:
+    def write(self, plan: bytes) -> None:
         """Keep `plan`. A full disk costs the next start a build, not this run its engine: it is said."""
         temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
+            with tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".part", delete=False) as file:
                 temporary = Path(file.name)
-                file.write(_header(key, plan) + b"\n" + plan)
-            os.replace(temporary, self.path(key))
+                file.write(_header(self._key, plan) + b"\n" + plan)
+            os.replace(temporary, self.path)
         except OSError as error:
-            say(f"the TensorRT plan could not be kept in {self.folder} ({error.strerror}); it will be built again")
+            self._say(f"the TensorRT plan could not be kept ({error}); the next start builds it again")
             if temporary:
                 temporary.unlink(missing_ok=True)
 
-    def discard(self, key: PlanKey, reason: str, say: Say) -> None:
-        """Remove the plan for `key`, saying why it is built again."""
-        say(f"the cached TensorRT plan is not used: {reason}")
-        with contextlib.suppress(FileNotFoundError):
-            self.path(key).unlink()
+    def discard(self, reason: str) -> None:
+        """Remove the plan, saying why."""
+        self._say(f"the cached TensorRT plan is removed: {reason}")
+        self.path.unlink(missing_ok=True)
 
 
 def _header(key: PlanKey, plan: bytes) -> bytes:
@@ -120,5 +113,5 @@ def _header(key: PlanKey, plan: bytes) -> bytes:
     return json.dumps(card, sort_keys=True).encode()
 
 
-def _user_cache() -> Path:
-    return Path(os.environ.get("VIDSTYLE_CACHE_DIR") or platformdirs.user_cache_dir("vidstyle", appauthor=False))
+def _unusable(error: OSError) -> BackendError:
+    return BackendError(f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR")

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Say
-from vidstyle.errors import BackendError
+from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ _NEEDED = ("tensorrt", "cuda.bindings", "onnx", "filelock")
 _INSTALL = "pip install 'vidstyle[tensorrt]'"
 
 
-class TensorRTBackend:
-    """Compiles networks with TensorRT."""
+class TensorRT:
+    """The backend."""
 
     name = "tensorrt"
 
@@ -36,7 +36,7 @@ class TensorRTBackend:
         """Whether the packages, a driver and a GPU are here; the first device's name if so."""
         missing = [name for name in _NEEDED if not _installed(name)]
         if missing:
-            return Availability(ok=False, reason=f"{', '.join(missing)} not installed: {_INSTALL}")
+            return Availability(ok=False, reason=f"{', '.join(missing)} not installed; install with: {_INSTALL}")
         try:
             from vidstyle.backends.cuda_runtime import gpus
 
@@ -45,19 +45,18 @@ class TensorRTBackend:
         except BackendError as error:
             return Availability(ok=False, reason=f"no usable NVIDIA GPU: {error}")
         except (ImportError, OSError) as error:
-            return Availability(ok=False, reason=f"TensorRT does not load ({error}): {_INSTALL}")
+            return Availability(ok=False, reason=f"TensorRT does not load ({error}); install it with: {_INSTALL}")
         if not devices:
             return Availability(ok=False, reason="no NVIDIA GPU is visible")
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
             wanted = ".".join(map(str, OLDEST))
-            return Availability(ok=False, reason=f"TensorRT {version} is older than {wanted}: {_INSTALL}")
+            return Availability(
+                ok=False, reason=f"TensorRT {version} is older than {wanted}; install a newer one with: {_INSTALL}"
+            )
         return Availability(ok=True, reason=f"{devices[0].name}, TensorRT {version}")
 
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Compile `network`, or take the plan that was kept. Raises OutOfMemory or BackendError."""
-        availability = self.available()
-        if not availability.ok:
-            raise BackendError(f"backend tensorrt: {availability.reason}")
         from vidstyle.backends import cuda_runtime
 
         precision = _precision(spec)
@@ -65,7 +64,7 @@ class TensorRTBackend:
         cuda_runtime.use(gpu)
         info = EngineInfo(
             backend=self.name,
-            device=f"cuda:{gpu.index} {gpu.name}",
+            device=f"cuda:{gpu.index}",
             precision=precision,
             width=spec.width,
             height=spec.height,
@@ -78,9 +77,9 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, precision: GraphPreci
     """An engine from the kept plan if there is one that works, else from a new one."""
     import onnx
 
-    from vidstyle.backends.plan_cache import PlanCache
+    from vidstyle.backends.plan_cache import PlanFile
     from vidstyle.backends.tensorrt_build import Profile, build_plan
-    from vidstyle.backends.tensorrt_engine import StalePlan, TensorRTEngine
+    from vidstyle.backends.tensorrt_engine import TensorRTEngine
     from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
 
     def start(plan: bytes) -> Engine:
@@ -89,18 +88,25 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, precision: GraphPreci
     graph = typed_for_tensorrt(onnx.load(str(network.graph)), precision).SerializeToString(deterministic=True)
     profile = Profile.for_frames(info.width, info.height)
     key = _key(graph, gpu=gpu, profile=profile, precision=precision)
-    plans = PlanCache()
-    with plans.lock(key, say):
-        kept = plans.read(key, say)
-        if kept is not None:
+    kept = PlanFile(key, say)
+    with kept.locked():
+        plan = kept.read()
+        if plan is not None:
             try:
-                return start(kept)
-            except StalePlan as error:
-                plans.discard(key, str(error), say)
+                return start(plan)
+            except OutOfMemory:
+                raise  # nothing is wrong with the plan: a smaller batch will use it
+            except BackendError as error:
+                kept.discard(str(error))
         plan = build_plan(graph, profile, precision=precision, say=say)
-        engine = start(plan)  # first, so that a plan that does not run is not kept
-        plans.write(key, plan, say)
-        return engine
+        kept.write(plan)
+        try:
+            return start(plan)
+        except OutOfMemory:
+            raise
+        except BackendError as error:
+            kept.discard(str(error))
+            raise
 
 
 def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: str) -> PlanKey:

@@ -34,10 +34,6 @@ PARTS = 4
 """Into how many parts a batch is cut: more hide more of the copies, fewer fill a large GPU better."""
 
 
-class StalePlan(BackendError):
-    """The plan is not one that this TensorRT and GPU can run for this network: build it again."""
-
-
 class TensorRTEngine:
     """A plan on a GPU, for frames of one size. `style_size` is 0 for a network of one style."""
 
@@ -49,10 +45,9 @@ class TensorRTEngine:
         shape = (part, info.height, info.width, 3)
         with ExitStack() as stack:
             cuda.use(gpu)
-            self._log = Log()
-            self._runtime = trt.Runtime(self._log)  # must outlive the engine
-            self._engine = _deserialize(self._runtime, plan, style_size=style_size, shape=shape, log=self._log)
-            self._lanes = self._open_lanes(shape, count=min(LANES, -(-info.batch // part)), stack=stack)
+            self._turn = cuda.event(stack)
+            # Each context keeps its engine alive, the engine its runtime, the runtime its log.
+            self._lanes = self._open_lanes(plan, shape, count=min(LANES, -(-info.batch // part)), stack=stack)
             self._record(stack, say)
             self._stack = stack.pop_all()
 
@@ -64,11 +59,12 @@ class TensorRTEngine:
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB, N at most `info.batch`, in the style (S,) float32.
 
-        Returns a new array of the same shape. Raises OutOfMemory or BackendError.
+        Returns a new array of the same shape. Raises OutOfMemory or BackendError, and ValueError for
+        other shapes than the engine was made for.
         """
         self._check(images, style)
         cuda.use(self._gpu)
-        painted = np.empty_like(images, order="C")
+        painted = np.empty(images.shape, np.uint8)
         busy: deque[tuple[_Lane, ImageArray]] = deque()
         part = self._lanes[0].frames.shape[0]
         for i, start in enumerate(range(0, len(images), part)):
@@ -91,24 +87,20 @@ class TensorRTEngine:
     def _check(self, images: ImageArray, style: StyleVector) -> None:
         info = self._info
         if not self._lanes:
-            raise BackendError("TensorRT: the engine is closed")
-        if images.dtype != np.uint8 or images.shape[1:] != (info.height, info.width, 3) or len(images) > info.batch:
-            wanted = f"up to {info.batch} frames ({info.height}, {info.width}, 3) uint8"
-            raise BackendError(f"TensorRT: the engine takes {wanted}, not {images.shape} {images.dtype}")
-        if self._style_size and (style.shape != (self._style_size,) or style.dtype != np.float32):
-            raise BackendError(
-                f"TensorRT: a style is ({self._style_size},) float32 here, not {style.shape} {style.dtype}"
-            )
+            raise BackendError("this engine is closed")
+        if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
+            expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
+            raise ValueError(f"images are {images.shape}; this engine takes {expected}")
+        if self._style_size and style.shape != (self._style_size,):
+            raise ValueError(f"the style is {style.shape}; this engine takes ({self._style_size},)")
 
-    def _open_lanes(self, shape: Shape, *, count: int, stack: ExitStack) -> list[_Lane]:
+    def _open_lanes(self, plan: bytes, shape: Shape, *, count: int, stack: ExitStack) -> list[_Lane]:
         """Lanes with their contexts bound, in one activation memory."""
-        self._turn = cuda.event(stack)
-        lanes = [
-            _Lane(self._engine, shape=shape, style_size=self._style_size, log=self._log, stack=stack)
-            for _ in range(count)
-        ]
+        log, style_size = Log(), self._style_size
+        engine = _deserialize(trt.Runtime(log), plan, style_size=style_size, shape=shape, log=log)
+        lanes = [_Lane(engine, shape=shape, style_size=style_size, log=log, stack=stack) for _ in range(count)]
         sizes = [lane.context.update_device_memory_size_for_shapes() for lane in lanes]
-        memory = cuda.device_memory(max(sizes), stack) if max(sizes) else 0
+        memory = cuda.device_memory(max(1, *sizes), stack)  # never nothing, which CUDA would not allocate
         for lane in lanes:
             lane.context.set_device_memory(memory, max(sizes))
         return lanes
@@ -190,11 +182,10 @@ def _collect(lane: _Lane, target: ImageArray) -> None:
 
 
 def _deserialize(runtime: trt.Runtime, plan: bytes, *, style_size: int, shape: Shape, log: Log) -> trt.ICudaEngine:
-    """The plan's engine, checked for what was asked. Raises StalePlan or OutOfMemory."""
+    """The plan's engine, checked for what was asked. Raises BackendError or OutOfMemory."""
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        failure = log.failure("the plan could not be loaded")
-        raise StalePlan(str(failure)) if type(failure) is BackendError else failure
+        raise log.failure("the plan could not be loaded")
     expected = {FRAMES: trt.DataType.UINT8, PAINTED: trt.DataType.UINT8}
     if style_size:
         expected[STYLE] = trt.DataType.FLOAT
@@ -202,8 +193,8 @@ def _deserialize(runtime: trt.Runtime, plan: bytes, *, style_size: int, shape: S
     found = {name: engine.get_tensor_dtype(name) for name in names}
     if found != expected:
         said = ", ".join(f"{name} {dtype.name}" for name, dtype in sorted(found.items()))
-        raise StalePlan(f"TensorRT: the plan has the wrong inputs or outputs: {said}")
+        raise BackendError(f"TensorRT: the plan has the wrong inputs or outputs: {said}")
     smallest, _, largest = (dims[:] for dims in engine.get_tensor_profile_shape(FRAMES, 0))
     if not all(low <= n <= high for low, n, high in zip(smallest, shape, largest, strict=True)):
-        raise StalePlan(f"TensorRT: the plan takes frames from {smallest} to {largest}, not {shape}")
+        raise BackendError(f"TensorRT: the plan takes frames from {smallest} to {largest}, not {shape}")
     return engine

@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from vidstyle.errors import StyleError
+from vidstyle.errors import BackendError, StyleError
 
 GraphPrecision = Literal["fp16", "fp32"]
 
@@ -40,17 +40,19 @@ class _Kind(Enum):
     CONSTANT = "float weights, taken in the precision of whoever uses them"
     INNER = "the picture on its way, in the precision that was asked for"
     ISLAND = "the picture inside an fp32 island"
-    VECTOR = "the style, statistics, and what is computed from these alone: small, fp32"
+    VECTOR = "the style, statistics, and what is computed from these and weights alone: small, fp32"
     OTHER = "integers: shapes and indices, left alone"
 
 
+_INPUTS = {FRAMES: _Kind.INNER, STYLE: _Kind.VECTOR}
 _PICTURE = (_Kind.INNER, _Kind.ISLAND)
 
 
 def typed_for_tensorrt(model: onnx.ModelProto, precision: GraphPrecision) -> onnx.ModelProto:
     """A copy of a network's graph for a strongly typed TensorRT network; same inputs, output and picture.
 
-    Raises StyleError if a weight does not fit fp16.
+    Raises StyleError if a weight does not fit fp16, BackendError if an operator is used in a way that
+    is not known here.
     """
     return _Typing(model, TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT).run()
 
@@ -71,7 +73,7 @@ class _Typing:
         }
 
     def run(self) -> onnx.ModelProto:
-        self.kinds[FRAMES], self.kinds[STYLE] = _Kind.INNER, _Kind.VECTOR
+        self.kinds |= {i.name: _INPUTS[i.name] for i in self.source.graph.input}
         self.renamed[FRAMES] = self.cast(FRAMES, self.inner)
         for node in self.source.graph.node:
             self.convert(node)
@@ -86,7 +88,10 @@ class _Typing:
         )
         model = helper.make_model(graph, opset_imports=self.source.opset_import, producer_name="vidstyle")
         model.ir_version = self.source.ir_version
-        onnx.checker.check_model(model, full_check=True)
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise BackendError(f"TensorRT: this network's types cannot be settled: {error}") from error
         return model
 
     def convert(self, node: NodeProto) -> None:
@@ -99,7 +104,7 @@ class _Typing:
             return
         kinds = [self.kinds[name] for name in node.input if name]
         data = [kind for kind in kinds if kind in (*_PICTURE, _Kind.VECTOR)]
-        if node.op_type in ("Shape", "Size") or not data:
+        if node.op_type in ("Shape", "Size") or not (data or _Kind.CONSTANT in kinds):
             result, operands = _Kind.OTHER, self.inner
         elif all(kind is _Kind.VECTOR for kind in data):
             result, operands = _Kind.VECTOR, TensorProto.FLOAT
