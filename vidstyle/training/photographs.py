@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +30,7 @@ def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
 
 
 class Photographs:
-    """Batches of random square crops, (N, 3, size, size) float32 RGB in 0..1, repeatable from a seed.
+    """Batches of random square crops, (N, 3, size, size) float32 RGB in 0..1, each repeatable from seed and number.
 
     Crops differ in scale, side and light: half of them keep the photograph's light, the rest are
     darkened or brightened (gamma) and flattened in contrast, because dark and flat areas are what a
@@ -42,17 +43,17 @@ class Photographs:
         if not self.paths:
             raise InputError(f"{folder}: no photographs in this folder")
 
-    def batches(self, count: int, *, seed: int) -> Iterator[Tensor]:
-        """Endless batches of `count` crops; decoding runs one batch ahead in a thread."""
-        rng = np.random.default_rng(seed)
+    def batches(self, count: int, *, seed: int, first: int = 0) -> Iterator[Tensor]:
+        """Endless batches of `count` crops from number `first` on; decoding runs one batch ahead in a thread."""
         with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self._batch, rng, count)
-            while True:
+            ahead = pool.submit(self._batch, count, seed, first)
+            for number in itertools.count(first + 1):
                 batch = ahead.result()
-                ahead = pool.submit(self._batch, rng, count)
+                ahead = pool.submit(self._batch, count, seed, number)
                 yield batch
 
-    def _batch(self, rng: np.random.Generator, count: int) -> Tensor:
+    def _batch(self, count: int, seed: int, number: int) -> Tensor:
+        rng = np.random.default_rng((seed, number))
         crops = [self._crop(self.paths[rng.integers(len(self.paths))], rng) for _ in range(count)]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -66,7 +66,7 @@ class Recipe:
     rate: float = 2e-3
     identity_share: float = 1 / 14
     tune: Tune = "all"
-    weights: LossWeights = LossWeights()
+    weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
 
 
@@ -140,14 +140,13 @@ class Trainer:
         Raises StyleError if the loss stops being a number; the last checkpoint is then still good.
         """
         recipe = self.recipe
-        generator = torch.Generator().manual_seed(recipe.seed + self.step)
-        batches = photographs.batches(recipe.batch, seed=recipe.seed + self.step)
+        batches = photographs.batches(recipe.batch, seed=recipe.seed, first=self.step)
         sums: dict[str, float] = {}
         began, counted = time.perf_counter(), 0
         while self.step < recipe.steps:
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate()
-            losses = self._learn(next(batches), generator)
+            losses = self._learn(next(batches))
             self.step, counted = self.step + 1, counted + 1
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -170,9 +169,11 @@ class Trainer:
         first, part = STYLE_RISE
         return first ** max(0.0, 1 - self.step / (part * self.recipe.steps)) if self.from_nothing else 1.0
 
-    def _learn(self, photographs: Tensor, generator: torch.Generator) -> dict[str, float]:
+    def _learn(self, photographs: Tensor) -> dict[str, float]:
         """One step of Adam on (N, 3, H, W) photographs, each in a style drawn by its share."""
         recipe, weights, n, rise = self.recipe, self.recipe.weights, len(photographs), self._rise()
+        # A generator of each step's own: what is resumed draws what the uninterrupted training would have drawn.
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         shares = torch.tensor([s.share for s in recipe.styles])
         drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
         as_is = torch.rand(n, generator=generator) < recipe.identity_share

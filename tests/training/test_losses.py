@@ -1,0 +1,62 @@
+"""The losses mean what they say: zero at the target, one at nothing, whatever the scale."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the torch extra")
+
+from vidstyle.networks.vgg import VGG  # noqa: E402
+from vidstyle.training.losses import (  # noqa: E402
+    LossWeights,
+    PerceptualLoss,
+    content_loss,
+    gram,
+    style_loss,
+    total_variation,
+)
+
+
+def test_gram_is_the_textbook_sum() -> None:
+    features = torch.rand(2, 3, 4, 5)
+    expected = torch.einsum("nihw,njhw->nij", features, features) / (3 * 4 * 5)
+    assert torch.allclose(gram(features), expected, atol=1e-6)
+    assert torch.allclose(gram(features.contiguous(memory_format=torch.channels_last)), expected, atol=1e-6)
+
+
+def test_relative_losses() -> None:
+    a = torch.rand(2, 3, 4, 4)
+    assert content_loss(a, a).tolist() == [0, 0]
+    assert torch.allclose(content_loss(torch.zeros_like(a), a), torch.ones(2))
+    assert torch.allclose(content_loss(3 * a, 3 * (a + 1)), content_loss(a, a + 1))
+    assert style_loss(gram(a), gram(a)).tolist() == [0, 0]
+    assert torch.allclose(style_loss(0 * gram(a), gram(a)), torch.ones(2))
+
+
+def test_total_variation_of_stripes() -> None:
+    stripes = torch.zeros(1, 3, 8, 8)
+    stripes[..., ::2] = 1
+    assert total_variation(stripes).item() == pytest.approx(1)
+    assert total_variation(torch.full((1, 3, 8, 8), 0.3)).item() == 0
+
+
+def test_perceptual_loss_falls_when_the_picture_nears_its_targets() -> None:
+    torch.manual_seed(0)
+    weights = LossWeights(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+    loss = PerceptualLoss(VGG(), weights)
+    painting, photograph = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    targets = {layer: g[None] for layer, g in loss.targets([painting]).items()}
+    content, style = loss(photograph, photograph, targets)
+    assert content.item() == 0
+    assert style.item() > 0
+    content, style = loss(painting, photograph, targets)
+    assert content.item() > 0
+    assert style.item() < 1e-9
+
+
+def test_several_paintings_make_one_target() -> None:
+    torch.manual_seed(0)
+    loss = PerceptualLoss(VGG(), LossWeights(style_layers=("relu1_1",)))
+    a, b = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 24, 16)
+    both = loss.targets([a, b])["relu1_1"]
+    assert torch.allclose(both, (loss.targets([a])["relu1_1"] + loss.targets([b])["relu1_1"]) / 2)

@@ -1,0 +1,128 @@
+"""Training learns, resumes to the same numbers, tunes only what it should, and publishes what it learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the torch extra")
+
+import cv2  # noqa: E402
+
+from vidstyle.errors import InputError, StyleError  # noqa: E402
+from vidstyle.networks.architecture import Architecture  # noqa: E402
+from vidstyle.networks.vgg import VGG  # noqa: E402
+from vidstyle.training.losses import LossWeights  # noqa: E402
+from vidstyle.training.photographs import Photographs  # noqa: E402
+from vidstyle.training.trainer import Progress, Recipe, StyleTarget, Trainer  # noqa: E402
+
+TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=2, end_kernel=3, skips=True)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four photographs and a painting."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for i in range(4):
+        coarse = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        cv2.imwrite(str(folder / "photos" / f"{i}.png"), cv2.resize(coarse, (96, 72), interpolation=cv2.INTER_CUBIC))
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::4] = (255, 40, 10)
+    cv2.imwrite(str(folder / "stripes.png"), stripes)
+    return folder
+
+
+@pytest.fixture
+def recipe(folder: Path) -> Recipe:
+    return Recipe(
+        architecture=TINY,
+        styles=(StyleTarget(name="stripes", paintings=(folder / "stripes.png",), size=64),),
+        steps=8,
+        batch=2,
+        crop=48,
+        weights=LossWeights(content_layers=("relu2_1",), style_layers=("relu1_1",)),
+    )
+
+
+def trainer(recipe: Recipe) -> Trainer:
+    torch.manual_seed(5)
+    return Trainer(recipe, VGG(), device=CPU)
+
+
+def test_training_lowers_the_loss(recipe: Recipe, folder: Path) -> None:
+    reports: list[Progress] = []
+    longer = replace(recipe, steps=60, crop=32, rate=1e-2, weights=replace(recipe.weights, steadiness=0, identity=0))
+    beginner = trainer(recipe)
+    start = beginner.network.state_dict(), {name: beginner.vector(name) for name in beginner.names}
+    learner = Trainer(longer, VGG(), device=CPU, start=start)  # with a start, so that no weight rises meanwhile
+    learner.run(Photographs(folder / "photos", 32), report=reports.append, every=20)
+    assert [r.step for r in reports] == [20, 40, 60]
+    assert reports[-1].losses["style"] < 0.8 * reports[0].losses["style"]
+
+
+def test_resumed_training_equals_the_uninterrupted_one(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    photographs = Photographs(folder / "photos", 48)
+    checkpoint = tmp_path / "checkpoint.pt"
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 4:
+            raise Stop
+
+    whole, first, second = trainer(recipe), trainer(recipe), trainer(recipe)
+    whole.run(photographs, every=4, save_to=tmp_path / "whole.pt")
+    with pytest.raises(Stop):
+        first.run(photographs, every=4, save_to=checkpoint, report=stop)
+    second.resume(checkpoint)
+    assert second.step == 4
+    second.run(photographs, every=4)
+    assert torch.equal(whole.vectors, second.vectors)
+    for a, b in zip(whole.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("tune", "moving"), [("style", set()), ("decoder", {"block1", "up0", "head"})])
+def test_tuning_leaves_the_rest_alone(recipe: Recipe, folder: Path, tune, moving: set[str]) -> None:
+    start = trainer(recipe)
+    before = {k: v.clone() for k, v in start.network.state_dict().items()}
+    vectors = {name: start.vector(name) for name in start.names}
+    tuned = Trainer(replace(recipe, tune=tune, identity_share=0, steps=4), VGG(), device=CPU, start=(before, vectors))
+    tuned.run(Photographs(folder / "photos", 48))
+    changed = {k.split(".")[0] for k, v in tuned.network.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed == moving
+    assert not torch.equal(tuned.vector("stripes"), vectors["stripes"])
+    assert torch.equal(tuned.vector("identity"), vectors["identity"])
+
+
+def test_a_checkpoint_of_something_else_is_refused(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    saved = trainer(recipe)
+    saved.save(tmp_path / "c.pt")
+    other = trainer(replace(recipe, styles=(replace(recipe.styles[0], name="other"),)))
+    with pytest.raises(StyleError, match="trained the styles"):
+        other.resume(tmp_path / "c.pt")
+    (tmp_path / "torn.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:1000])
+    with pytest.raises(StyleError, match="not a checkpoint"):
+        saved.resume(tmp_path / "torn.pt")
+
+
+def test_no_photographs_and_unreadable_ones(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no photographs"):
+        Photographs(tmp_path, 48)
+    (tmp_path / "broken.jpg").write_text("not a picture")
+    with pytest.raises(InputError, match=r"broken\.jpg: not a picture"):
+        next(Photographs(tmp_path, 48).batches(1, seed=0))
+
+
+def test_divergence_is_an_error_that_says_what_to_do(recipe: Recipe, folder: Path) -> None:
+    broken = trainer(recipe)
+    broken.vectors.data.fill_(float("nan"))
+    with pytest.raises(StyleError, match="diverged at step"):
+        broken.run(Photographs(folder / "photos", 48), every=2)
