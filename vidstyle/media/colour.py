@@ -1,0 +1,225 @@
+"""What a decoded picture's code values mean, and their way to full-range 8-bit RGB.
+
+Tags are believed. Where a stream says nothing:
+
+- matrix: BT.709 from 1280 pixels wide or 720 high on, else BT.601 (what players do);
+- range: full for RGB and for JPEG's formats, limited for everything else;
+- primaries: those that belong to the matrix; transfer: BT.709's curve.
+
+Pictures of BT.709 and BT.601 keep their own primaries and curve, only matrix and range are undone. PQ, HLG and
+wider primaries are mapped to BT.709 (`tonemap`). So a reader's frames are always RGB as `ColourInfo` of
+`frames_colour` says.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from av.filter import Graph
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from vidstyle.frames import ColourInfo, ImageArray
+from vidstyle.media import tonemap
+from vidstyle.media.notes import Notes
+from vidstyle.media.side_data import side_data
+
+_UNSPECIFIED = (0, 2, 3)  # 0 is "reserved" or, for matrices, RGB; 3 is "reserved"
+_SWS_MATRIX = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+_CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
+# Interpolated chroma and exact rounding: 0.4 against 3.6 ms a frame at 720p, but 12 dB nearer to the true picture.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_SCALED = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+def source_colour(frame: VideoFrame) -> ColourInfo:
+    """What the code values of a decoded frame mean, by its tags and, where it has none, by the rule above."""
+    full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj") or frame.format.is_rgb
+    hd = frame.width >= 1280 or frame.height >= 720
+    matrix = frame.colorspace
+    untagged = matrix in _UNSPECIFIED
+    if untagged:
+        matrix = 1 if hd else 6
+    primaries = frame.color_primaries
+    if primaries in _UNSPECIFIED:
+        # JFIF means BT.601's matrix over the primaries of a computer screen.
+        primaries = 1 if full_range or matrix not in (5, 6, 9, 10) else {10: 9}.get(matrix, matrix)
+    transfer = frame.color_trc if frame.color_trc not in _UNSPECIFIED else 1
+    return ColourInfo(
+        matrix=matrix,
+        primaries=primaries,
+        transfer=transfer,
+        full_range=full_range,
+        assumed=untagged and not frame.format.is_rgb and len(frame.format.components) >= 3,
+    )
+
+
+def frames_colour(source: ColourInfo) -> ColourInfo:
+    """What the RGB frames made from such a source mean, and how they are best coded again."""
+    if _needs_cube(source):
+        return replace(source, matrix=1, primaries=1, transfer=1)
+    return source if source.matrix in (1, 5, 6) else replace(source, matrix=1)
+
+
+def _needs_cube(source: ColourInfo) -> bool:
+    return source.is_hdr or tonemap.convertible(source.primaries)
+
+
+def has_alpha(frame: VideoFrame) -> bool:
+    """Whether the frame's pixel format carries transparency; for a palette, whether a colour in use is transparent."""
+    if not frame.format.has_palette:
+        return any(component.is_alpha for component in frame.format.components)
+    indices = _bytes(frame.planes[0]).reshape(-1, abs(frame.planes[0].line_size))[:, : frame.width]
+    opacity = _bytes(frame.planes[1])[3::4]  # the palette is B, G, R, A
+    return bool((opacity[np.unique(indices)] < 255).any())
+
+
+def bit_depth(frame: VideoFrame) -> int:
+    """Bits of the widest component."""
+    return max(component.bits for component in frame.format.components)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`image`: (H, W, 3) uint8 RGB, full range; `alpha`: (H, W) uint8, 255 opaque, or None."""
+
+    image: ImageArray
+    alpha: npt.NDArray[np.uint8] | None
+
+
+class RgbConverter:
+    """Turns decoded frames of any format into RGB of one size.
+
+    `width` and `height` are those of every picture given; frames of another size are scaled, and that is noted.
+    `alpha` says whether transparency is given beside the picture.
+    """
+
+    def __init__(self, *, width: int, height: int, alpha: bool, notes: Notes) -> None:
+        self._size = (width, height)
+        self._alpha = alpha
+        self._notes = notes
+        self._reformatter = VideoReformatter()
+        self._alpha_reformatter = VideoReformatter()
+        self._cube: _CubeFilter | None = None
+
+    def convert(self, frame: VideoFrame) -> Picture:
+        """One decoded frame as RGB; the array is the converted frame's own memory where its rows have no padding."""
+        if (frame.width, frame.height) != self._size:
+            self._notes.count(
+                f"frames of another size were scaled to the first frame's {self._size[0]}x{self._size[1]}"
+            )
+        source = source_colour(frame)
+        if source.matrix not in _SWS_MATRIX:
+            self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
+            source = replace(source, matrix=1)
+        alpha = _rows(self._to(frame, source, "rgba"), 4)[..., 3].copy() if self._alpha else None
+        if _needs_cube(source):
+            return Picture(self._through_cube(frame, source), alpha)
+        return Picture(np.ascontiguousarray(_rows(self._to(frame, source, "rgb24"), 3)), alpha)
+
+    def _to(self, frame: VideoFrame, source: ColourInfo, pixel_format: str) -> VideoFrame:
+        """The frame in an RGB format and the converter's size."""
+        width, height = self._size
+        same_size = (frame.width, frame.height) == self._size
+        reformatter = self._alpha_reformatter if pixel_format == "rgba" else self._reformatter
+        matrix = _SWS_MATRIX[source.matrix]
+        return reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format=pixel_format,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=ColorRange.JPEG if source.full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_EXACT if same_size else _SCALED,
+            threads=1,
+        )
+
+    def _through_cube(self, frame: VideoFrame, source: ColourInfo) -> ImageArray:
+        if self._cube is None or self._cube.key != (source.primaries, source.transfer):
+            self._cube = _CubeFilter(source, size=self._size, peak=_peak(frame))
+            self._notes.add(f"{_transfer_name(source)} was mapped to BT.709")
+        mapped = self._cube.map(self._to(frame, source, _CubeFilter.PIXEL_FORMAT))
+        return np.ascontiguousarray(_rows(mapped, 3))
+
+
+class _CubeFilter:
+    """FFmpeg's lut3d with our cube, RGB of 16 bits in, RGB of 8 bits out."""
+
+    PIXEL_FORMAT = "gbrp16le"
+
+    def __init__(self, source: ColourInfo, *, size: tuple[int, int], peak: float) -> None:
+        self.key = (source.primaries, source.transfer)
+        transfer = 1 if source.transfer in _CURVES_LIKE_709 else source.transfer
+        primaries = source.primaries if tonemap.convertible(source.primaries) else 1
+        cube = tonemap.bt709_cube(primaries=primaries, transfer=transfer, peak=peak)
+        self._graph = Graph()
+        buffer = self._graph.add(
+            "buffer",
+            f"video_size={size[0]}x{size[1]}:pix_fmt={self.PIXEL_FORMAT}:time_base=1/1:colorspace=gbr:range=pc",
+        )
+        with tonemap.cube_file(cube) as path:  # the filter reads the file when it is made
+            lut = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
+        to_rgb = self._graph.add("format", "pix_fmts=rgb24")
+        sink = self._graph.add("buffersink")
+        for before, after in ((buffer, lut), (lut, to_rgb), (to_rgb, sink)):
+            before.link_to(after)
+        self._graph.configure()
+
+    def map(self, frame: VideoFrame) -> VideoFrame:
+        frame.pts = None  # the graph's clock is not ours
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+def _rows(frame: VideoFrame, channels: int) -> ImageArray:
+    """A packed RGB frame's pixels as (H, W, channels), a view of its buffer."""
+    plane = frame.planes[0]
+    stride = plane.line_size
+    rows = _bytes(plane).reshape(frame.height, abs(stride))
+    if stride < 0:  # stored from the bottom up
+        rows = rows[::-1]
+    return rows[:, : frame.width * channels].reshape(frame.height, frame.width, channels)
+
+
+def _bytes(plane: VideoPlane) -> npt.NDArray[np.uint8]:
+    """A plane's memory, row padding included; a view."""
+    return np.frombuffer(cast(memoryview, plane), np.uint8)  # PyAV's stubs do not say that it is a buffer
+
+
+def _peak(frame: VideoFrame) -> float:
+    """Brightest cd/m2 of an HDR frame: its MaxCLL, else the mastering display's peak, else the usual 1,000."""
+    try:
+        level = side_data(frame, Type.CONTENT_LIGHT_LEVEL)
+        display = side_data(frame, Type.MASTERING_DISPLAY_METADATA)
+    except ValueError:  # PyAV gives none where there is side data of a kind that it does not know
+        return tonemap.DEFAULT_PEAK
+    if level is not None:
+        (max_cll,) = struct.unpack_from("I", level)
+        if max_cll:
+            return float(max_cll)
+    if display is not None:
+        # AVMasteringDisplayMetadata: eight rationals of primaries and white, then darkest and brightest
+        numerator, denominator = struct.unpack_from("ii", display, 72)
+        if numerator > 0 and denominator > 0:
+            return float(numerator / denominator)
+    return tonemap.DEFAULT_PEAK
+
+
+def _transfer_name(source: ColourInfo) -> str:
+    return {tonemap.PQ: "HDR (PQ)", tonemap.HLG: "HDR (HLG)"}.get(source.transfer, "wide colour")

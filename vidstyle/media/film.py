@@ -1,0 +1,156 @@
+"""A film's decoded frames, from the beginning or from a moment inside, beside the other streams' packets."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vidstyle.errors import InputError
+from vidstyle.media.demux import FilmDecoder, PacketFeed
+from vidstyle.media.notes import Notes
+from vidstyle.media.protocol import CopiedPacket
+from vidstyle.media.timestamps import FrameClock
+from vidstyle.media.window import TimeWindow
+
+_Items = Generator[VideoFrame | CopiedPacket, None, None]
+
+_SEEK_BACK = (0, 2, 10, 60)  # seconds before the wanted moment, until a frame before it can be decoded
+_USUAL_RATE = Fraction(25)
+_HIDES_FRAMES = ("vp8", "vp9", "av1")  # these have packets that show nothing: packets cannot be held against frames
+
+
+class DecodedFilm:
+    """Frames with settled pts, in the stream's time base, and packets, from the first frame of the part on.
+
+    Making one finds that frame: `first`, and `first_packet`, the bytes it may have been decoded from.
+    Raises InputError if there is none.
+    """
+
+    first: VideoFrame
+
+    def __init__(
+        self, container: InputContainer, *, stream: VideoStream, window: TimeWindow, max_pixels: int, name: str
+    ) -> None:
+        self.notes = Notes()
+        self.first_packet = b""
+        self._container = container
+        self._stream = stream
+        self._window = window
+        self._name = name
+        self._decoder = FilmDecoder(stream, max_pixels=max_pixels)
+        self._feed = PacketFeed(container, film=stream, name=name, notes=self.notes)
+        self._undecoded: list[int] = []  # pts of the film's packets until the first frame came
+        self._head: list[CopiedPacket] = []
+        self._items = self._from_first()
+
+    def events(self) -> Iterator[VideoFrame | CopiedPacket]:
+        """The packets before the first frame, the first frame, and everything after; once."""
+        yield from self._head
+        yield self.first
+        yield from self._items
+
+    def close(self) -> None:
+        """Stop reading. The container stays open."""
+        self._items.close()
+
+    def report_losses(self) -> None:
+        """Note what was lost, when everything has been read."""
+        self._feed.report_missing_end()
+        lead_in = sum(pts < (self.first.pts or 0) for pts in self._undecoded)
+        self.notes.count("frames at the beginning could not be decoded: no key frame before them", lead_in)
+        if (self._feed.damaged or self._decoder.failures) and self._stream.codec_context.name not in _HIDES_FRAMES:
+            self.notes.count("frames were lost", max(0, self._feed.film_packets - self._decoder.frames - lead_in))
+
+    def _from_first(self) -> _Items:
+        """Read up to the first frame of the part; from a key frame before it where the input can be searched."""
+        for moment in self._landings():
+            if moment is not None:
+                self._seek(moment)
+            items = self._decode()
+            first = self._advance(items)
+            landed_before = first is not None and self._window.reached_by(self._time(first))
+            if moment is None or moment <= self._window.origin or landed_before:
+                break
+            items.close()
+        while first is not None and self._window.before(self._time(first)):
+            first = self._advance(items)
+        if first is None or self._window.after(self._time(first)):
+            raise InputError(f"cannot read {self._name}: {self._why_nothing()}")
+        self.first = first
+        return items
+
+    def _landings(self) -> list[Fraction | None]:
+        """Where to look for the first frame, in turn, in seconds of the input's clock; None: without seeking."""
+        first, origin = self._window.first, self._window.origin
+        searchable = self._stream.start_time is not None and not self._container.name.startswith("fd:")
+        if first is None or not searchable:
+            return [None]
+        return [*(first - back for back in _SEEK_BACK if first - back > origin), origin]
+
+    def _seek(self, moment: Fraction) -> None:
+        assert self._stream.time_base is not None
+        try:
+            self._container.seek(int(moment / self._stream.time_base), stream=self._stream)
+        except FFmpegError as error:
+            raise InputError(f"cannot move to {float(moment):.2f} s in {self._name}: {error.strerror}") from error
+
+    def _advance(self, items: _Items) -> VideoFrame | None:
+        """The next frame, after keeping the packets before it; None at the end."""
+        for item in items:
+            if isinstance(item, VideoFrame):
+                return item
+            self._head.append(item)
+        return None
+
+    def _decode(self) -> _Items:
+        """Everything from where the container stands."""
+        self.notes = Notes()
+        self._head = []
+        self._undecoded = []
+        self._decoder.restart(self.notes)
+        self._feed = PacketFeed(self._container, film=self._stream, name=self._name, notes=self.notes)
+        clock = FrameClock(step=self._step(), notes=self.notes)
+        for packet in self._feed:
+            if packet.stream_index != self._stream.index:
+                if self._window.admit(packet):
+                    yield CopiedPacket(packet, packet.stream_index)
+                continue
+            self._remember(packet)
+            for frame in self._decoder.decode(packet):
+                yield from clock.place(frame)
+        for frame in self._decoder.decode(None):
+            yield from clock.place(frame)
+        yield from clock.flush()
+
+    def _remember(self, packet: av.Packet[Stream]) -> None:
+        if self._decoder.frames:
+            return
+        if not self.first_packet:
+            self.first_packet = bytes(packet)
+        if packet.pts is not None and not packet.is_discard and self._window.first is None:
+            self._undecoded.append(packet.pts)
+
+    def _step(self) -> Fraction:
+        """Distance of two frames in ticks."""
+        rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
+        assert self._stream.time_base is not None
+        return 1 / (Fraction(rate) * self._stream.time_base)
+
+    def _time(self, frame: VideoFrame) -> Fraction:
+        assert frame.pts is not None
+        assert self._stream.time_base is not None
+        return frame.pts * self._stream.time_base
+
+    def _why_nothing(self) -> str:
+        if self._window.first is not None or self._window.last is not None:
+            return "no frames in the part that was asked for"
+        if self._decoder.failures:
+            return f"no frames; none of its {self._feed.film_packets} pictures could be decoded"
+        return "no frames; its video stream is empty"

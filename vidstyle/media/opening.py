@@ -1,0 +1,132 @@
+"""Opening what the user named, by its content and never by its name: a file, or standard input.
+
+Names are handed to FFmpeg as `file:NAME` with every other protocol switched off, so that neither a name
+(`concat:a|b`, `http://...`) nor the content of a playlist makes it open anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from vidstyle.errors import InputError
+
+STDIN = "-"
+MAX_PIXELS = 2**27
+"""Largest picture that is decoded unless told otherwise: 134 million pixels, 400 MB as RGB."""
+
+
+def spoken_name(source: str | Path) -> str:
+    """`source` as messages call it: quoted, or "standard input"."""
+    return "standard input" if str(source) == STDIN else f"'{source}'"
+
+
+def open_container(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
+    """Open a local file, or standard input for `-`, with decoders that refuse pictures above `max_pixels`.
+
+    Raises InputError, naming the file and the reason, if it is absent or nothing that FFmpeg reads.
+    """
+    name = spoken_name(source)
+    # FFmpeg's image reader would take a '%' in a file's name for a pattern; pattern_type says it is a plain name.
+    options = {"max_pixels": str(max_pixels), "pattern_type": "none"}
+    try:
+        if str(source) == STDIN:
+            if os.isatty(0):
+                raise InputError("standard input is a terminal; pipe a film into it or name a file")
+            return av.open("fd:", options=options | {"fd": "0", "protocol_whitelist": "fd"})
+        _refuse_unreadable(source)
+        return av.open(f"file:{source}", options=options | {"protocol_whitelist": "file"})
+    except (FFmpegError, OSError, ValueError, UnicodeError) as error:
+        raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
+
+
+def refuse_above(max_pixels: int, *, width: int, height: int, source: str | Path) -> None:
+    """Raise InputError if a picture of this size is larger than the limit."""
+    if width * height > max_pixels:
+        raise InputError(
+            f"cannot read {spoken_name(source)}: {width}x{height} is {width * height / 1e6:.0f} million pixels, "
+            f"more than the limit of {max_pixels / 1e6:.0f} million; scale it down first"
+        )
+
+
+def declared_size(source: str | Path) -> tuple[int, int] | None:
+    """Width and height from a PNG file's header, without decoding; None for anything else.
+
+    FFmpeg, told to refuse large pictures, reports no size for a PNG that it refused.
+    """
+    if str(source) == STDIN:
+        return None
+    head = _head(source)
+    if not head.startswith(b"\x89PNG\r\n\x1a\n") or len(head) < 24:
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _refuse_unreadable(source: str | Path) -> None:
+    mode = os.stat(source).st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"cannot read {spoken_name(source)}: it is a folder; name a film, or a pattern like f_%04d.png"
+        )
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise InputError(f"cannot read {spoken_name(source)}: it is a device, not a file; cameras belong to 'webcam'")
+    with_content = not stat.S_ISREG(mode) or os.stat(source).st_size > 0
+    if not with_content:
+        raise InputError(f"cannot read {spoken_name(source)}: the file is empty")
+
+
+def _reason(source: str | Path, error: Exception) -> str:
+    """Why opening failed, in the user's words."""
+    if isinstance(error, FileNotFoundError):
+        hint = "; addresses are no files: download it first" if "://" in str(source) else ""
+        return f"there is no such file{hint}"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if str(source) == STDIN:
+        return "no film that can be read from a pipe (an mp4 with its index at the end must be given as a file)"
+    if isinstance(error, ValueError) and not isinstance(error, FFmpegError):
+        return "not a usable file name"
+    return _diagnosis(Path(source)) or getattr(error, "strerror", None) or str(error)
+
+
+def _diagnosis(path: Path) -> str:
+    """What a file that FFmpeg refuses seems to be, from its first bytes; empty if nothing can be told."""
+    head = _head(path)
+    if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a web page (HTML), not a film; was it downloaded from behind a login?"
+    if head[4:8] == b"ftyp" and b"moov" not in _top_level_boxes(path):
+        return "its index (the moov box) is missing: the recording was cut off before it was finished"
+    return "it is no film or picture that FFmpeg knows, or its beginning is damaged"
+
+
+def _head(path: str | Path) -> bytes:
+    """The first 64 bytes of a regular file; of anything else none, because reading a pipe would consume them."""
+    if not Path(path).is_file():
+        return b""
+    with Path(path).open("rb") as file:
+        return file.read(64)
+
+
+def _top_level_boxes(path: Path) -> set[bytes]:
+    """The types of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they are intact."""
+    found: set[bytes] = set()
+    with path.open("rb") as file:
+        position = 0
+        while len(found) < 64:  # a film has about five; a damaged one must not keep us here
+            file.seek(position)
+            header = file.read(16)
+            if len(header) < 8:
+                break
+            size = int.from_bytes(header[:4], "big")
+            if size == 1:
+                size = int.from_bytes(header[8:16], "big")
+            found.add(header[4:8])
+            if size < 8:
+                break
+            position += size
+    return found

@@ -1,0 +1,102 @@
+"""Which way up a picture is meant to be seen: display matrices and EXIF.
+
+All eight orientations, mirrored ones included, are read from the whole matrix; its angle alone, which is what
+FFmpeg's rotation value gives, cannot tell a mirror from a half turn.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+from vidstyle.media.side_data import side_data
+
+Matrix = tuple[int, int, int, int]
+"""a, b, c, d: the stored point (x, y) is shown at (a x + c y, b x + d y), y downwards; each is -1, 0 or 1."""
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """One of the eight ways to turn and mirror a picture, with the FFmpeg filters that make it upright."""
+
+    name: str
+    matrix: Matrix
+    filters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def swaps_sides(self) -> bool:
+        """Whether width and height change places."""
+        return self.matrix[0] == 0
+
+
+UPRIGHT = Orientation("upright", (1, 0, 0, 1))
+# In the order of EXIF's orientation tag, 1 to 8 (CIPA DC-008, 4.6.4): what is done to the stored picture.
+ORIENTATIONS = (
+    UPRIGHT,
+    Orientation("mirrored", (-1, 0, 0, 1), (("hflip", ""),)),
+    Orientation("turned 180", (-1, 0, 0, -1), (("hflip", ""), ("vflip", ""))),
+    Orientation("mirrored, turned 180", (1, 0, 0, -1), (("vflip", ""),)),
+    Orientation("mirrored, turned 270", (0, 1, 1, 0), (("transpose", "dir=cclock_flip"),)),
+    Orientation("turned 90", (0, 1, -1, 0), (("transpose", "dir=clock"),)),
+    Orientation("mirrored, turned 90", (0, -1, -1, 0), (("transpose", "dir=clock_flip"),)),
+    Orientation("turned 270", (0, -1, 1, 0), (("transpose", "dir=cclock"),)),
+)
+_BY_MATRIX = {o.matrix: o for o in ORIENTATIONS}
+
+
+def orientation_of(frame: VideoFrame, *, packet: bytes = b"") -> Orientation:
+    """How `frame` must be turned to stand upright; `packet` is what it was decoded from, for its EXIF block."""
+    try:
+        matrix = side_data(frame, Type.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV 18 does not know the side data type EXIF and then refuses all side data of the frame.
+        return ORIENTATIONS[exif_orientation(packet) - 1]
+    return UPRIGHT if matrix is None else from_display_matrix(struct.unpack("9i", matrix))
+
+
+def from_display_matrix(matrix: tuple[int, ...]) -> Orientation:
+    """The orientation nearest to a 3x3 display matrix of nine 16.16 integers, row by row (ISO/IEC 14496-12, 6.2.2)."""
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        nearest = (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
+    else:
+        nearest = (0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0)
+    return _BY_MATRIX[nearest]
+
+
+def exif_orientation(data: bytes) -> int:
+    """The orientation tag, 1 to 8, of a JPEG, PNG or WebP file's EXIF block; 1 where there is none or it is damaged."""
+    tiff = _exif_block(data)
+    order: Literal["little", "big"]
+    if tiff[:4] == b"II*\0":
+        order = "little"
+    elif tiff[:4] == b"MM\0*":
+        order = "big"
+    else:
+        return 1
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    directory = number(4, 4)
+    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
+        if number(entry, 2) == 0x0112:
+            value = number(entry + 8, 2)
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _exif_block(data: bytes) -> bytes:
+    """The TIFF structure that holds the EXIF tags; empty where there is none."""
+    if data[:2] == b"\xff\xd8":
+        at = data.find(b"Exif\0\0", 2, 1 << 17)
+        return data[at + 6 :] if at > 0 else b""
+    for marker, offset in ((b"eXIf", 4), (b"EXIF", 8)):  # PNG: type, data; WebP: type, length, data
+        at = data.find(marker)
+        if at > 0:
+            return data[at + offset :].removeprefix(b"Exif\0\0")
+    return b""

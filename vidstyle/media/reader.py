@@ -1,0 +1,224 @@
+"""Films and pictures, frame by frame: `open_reader` takes whatever `vidstyle render` may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vidstyle.frames import Frame, VideoInfo
+from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
+from vidstyle.media.demux import choose_film
+from vidstyle.media.film import DecodedFilm
+from vidstyle.media.opening import MAX_PIXELS, declared_size, open_container, refuse_above, spoken_name
+from vidstyle.media.orientation import Orientation, orientation_of
+from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.sequence import SequenceReader, find_sequence
+from vidstyle.media.upright import PictureFilter
+from vidstyle.media.window import TimeWindow
+
+_INTERLEAVING = Fraction(1)  # seconds by which sound may lie behind the picture in a file
+_FASTEST = 1000  # frames a second; a rate above it is a time base in disguise
+
+
+def open_reader(
+    source: str | Path,
+    *,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Reader:
+    """Open a film, a still picture, a numbered sequence (`f_%04d.png`) or, for `-`, standard input.
+
+    `start` and `end` are seconds from the beginning; the part has the frames with start <= time < end, moved
+    forward by `start`. Pictures above `max_pixels` are refused before they are decoded.
+    Raises InputError if nothing can be read from it, UsageError if the part makes no sense.
+    """
+    if sequence := find_sequence(source):
+        return SequenceReader(
+            sequence, start=start, end=end, open_picture=lambda p: FilmReader(p, max_pixels=max_pixels)
+        )
+    return FilmReader(source, start=start, end=end, max_pixels=max_pixels)
+
+
+def probe(source: str | Path) -> VideoInfo:
+    """What `source` is, from its headers and its first frame. Raises InputError as `open_reader` does."""
+    with open_reader(source) as reader:
+        return reader.info
+
+
+class FilmReader:
+    """One film or still picture, by PyAV. See `Reader` for the contract.
+
+    The packets it gives belong to its container: use them before the reader is closed.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self._container = open_container(source, max_pixels=max_pixels)
+        try:
+            name = spoken_name(source)
+            self._stream = choose_film(self._container, name=name)
+            _refuse_bomb(self._stream, source, max_pixels=max_pixels)
+            self._window = TimeWindow(origin=_origin(self._container), start=start, end=end)
+            self._film = DecodedFilm(
+                self._container, stream=self._stream, window=self._window, max_pixels=max_pixels, name=name
+            )
+            self._orientation = orientation_of(self._film.first, packet=self._film.first_packet)
+            self._info = _describe(self._container, self._stream, self._film.first, self._orientation, self._window)
+        except BaseException:
+            self._container.close()
+            raise
+        self._note_reductions()
+        self._events = self._run()
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known before the first frame."""
+        return self._info
+
+    @property
+    def container(self) -> InputContainer:
+        """The open input, for tags, chapters and stream templates."""
+        return self._container
+
+    @property
+    def video_stream(self) -> int:
+        """Index of the film's own stream."""
+        return self._stream.index
+
+    @property
+    def warnings(self) -> list[str]:
+        """Everything repaired, assumed or lost so far, one line each."""
+        return self._film.notes.lines()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every frame once, in order of strictly increasing pts."""
+        return (event for event in self._events if isinstance(event, Frame))
+
+    def events(self) -> Iterator[Frame | CopiedPacket]:
+        """Frames and the other streams' packets, in the order of the file; shared with iteration, each given once."""
+        return self._events
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._events.close()
+        self._film.close()
+        self._container.close()
+
+    def _note_reductions(self) -> None:
+        info, notes = self._info, self._film.notes
+        if info.bit_depth > 8:
+            notes.add(f"{info.bit_depth}-bit pictures were reduced to 8 bits")
+        if info.colour.assumed:
+            matrix = "BT.709" if info.colour.matrix == 1 else "BT.601"
+            notes.add(f"the film does not say how its colours are coded; by its size, {matrix} was assumed")
+
+    def _run(self) -> Generator[Frame | CopiedPacket, None, None]:
+        info, notes = self._info, self._film.notes
+        upright = PictureFilter(orientation=self._orientation, time_base=info.time_base, notes=notes)
+        converter = RgbConverter(width=info.width, height=info.height, alpha=info.has_alpha, notes=notes)
+        index = 0
+        for item in self._in_part():
+            if isinstance(item, CopiedPacket):
+                yield item
+                continue
+            for frame in upright.push(item) if item is not None else upright.flush():
+                yield self._finished(frame, converter, index)
+                index += 1
+        if self._window.last is None:
+            self._film.report_losses()
+
+    def _in_part(self) -> Iterator[VideoFrame | CopiedPacket | None]:
+        """What the film gives until the part is over; after the last frame, None once."""
+        last = self._window.last
+        over = False
+        for item in self._film.events():
+            if isinstance(item, CopiedPacket):
+                yield item
+                continue
+            assert item.pts is not None
+            time = item.pts * self._info.time_base
+            if not self._window.after(time):
+                yield item
+            elif last is not None and time >= last + _INTERLEAVING:
+                break
+            elif not over:
+                over = True
+                yield None
+        if not over:
+            yield None
+
+    def _finished(self, frame: VideoFrame, converter: RgbConverter, index: int) -> Frame:
+        picture = converter.convert(frame)
+        assert frame.pts is not None
+        return Frame(
+            image=picture.image,
+            alpha=picture.alpha,
+            pts=frame.pts - self._window.shift(self._info.time_base),
+            time_base=self._info.time_base,
+            duration=frame.duration or None,
+            index=index,
+        )
+
+
+def _refuse_bomb(stream: VideoStream, source: str | Path, *, max_pixels: int) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not (width and height):
+        width, height = declared_size(source) or (0, 0)
+    refuse_above(max_pixels, width=width, height=height, source=source)
+
+
+def _origin(container: InputContainer) -> Fraction:
+    """When the input begins, in seconds of its own clock: the earliest start of its streams."""
+    starts = [s.start_time * s.time_base for s in container.streams if s.start_time is not None and s.time_base]
+    return min((Fraction(start) for start in starts), default=Fraction(0))
+
+
+def _describe(
+    container: InputContainer, stream: VideoStream, first: VideoFrame, orientation: Orientation, window: TimeWindow
+) -> VideoInfo:
+    assert stream.time_base is not None
+    still = container.format.name == "image2" or container.format.name.endswith("_pipe")
+    rate = stream.average_rate or stream.guessed_rate
+    aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
+    size = (first.width, first.height)
+    whole = window.first is None and window.last is None
+    frames = (1 if still else stream.frames or None) if whole else None
+    return VideoInfo(
+        width=size[1] if orientation.swaps_sides else size[0],
+        height=size[0] if orientation.swaps_sides else size[1],
+        time_base=stream.time_base,
+        rate=None if still or not rate or rate > _FASTEST else Fraction(rate),
+        frames=frames,
+        duration=window.part_of(_duration(container, stream)),
+        pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
+        colour=frames_colour(source_colour(first)),
+        bit_depth=bit_depth(first),
+        has_alpha=has_alpha(first),
+        orientation=orientation.name,
+        interlaced=first.interlaced_frame,
+        codec=stream.codec_context.codec.canonical_name,
+        container=container.format.name,
+    )
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """The film's length in seconds, where the file says it."""
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    return None if container.duration is None else Fraction(container.duration, av.time_base)

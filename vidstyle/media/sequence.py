@@ -1,0 +1,184 @@
+"""Numbered pictures as a film: `f_%04d.png`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+
+from vidstyle.errors import InputError
+from vidstyle.frames import Frame, VideoInfo
+from vidstyle.media.notes import Notes
+from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.window import TimeWindow
+
+SEQUENCE_RATE = Fraction(25)
+"""Frames a second of numbered pictures, which have no time of their own."""
+
+Pixels = npt.NDArray[np.uint8]
+
+_PATTERN = re.compile(r"%(0\d+)?d")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The pictures that a pattern matches, by number, in order."""
+
+    pattern: Path
+    pictures: dict[int, Path]
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers between the first and the last that no picture has."""
+        numbers = list(self.pictures)
+        return sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
+
+
+def find_sequence(source: str | Path) -> Sequence | None:
+    """The numbered pictures that `source` means; None if it has no `%d` in its name or is itself a file.
+
+    Raises InputError if it is a pattern and nothing matches it.
+    """
+    path = Path(source)
+    parts = _PATTERN.split(path.name)
+    if len(parts) != 3 or path.exists():
+        return None
+    before, width, after = parts
+    digits = rf"\d{{{int(width)},}}" if width else r"\d+"
+    name = re.compile(rf"{re.escape(before or '')}({digits}){re.escape(after or '')}")
+    try:
+        matches = [(name.fullmatch(entry.name), entry) for entry in path.parent.iterdir()]
+    except OSError as error:
+        raise InputError(f"cannot read '{source}': {error.strerror}") from error
+    found = sorted((int(match[1]), entry) for match, entry in matches if match)
+    if not found:
+        raise InputError(f"cannot read '{source}': no picture in '{path.parent}' has such a name")
+    return Sequence(path, dict(found))
+
+
+class SequenceReader:
+    """A numbered sequence as a film of SEQUENCE_RATE. A missing number leaves the picture before it standing.
+
+    `open_picture` opens one still picture. See `Reader` for the contract; there is no container.
+    """
+
+    def __init__(
+        self,
+        sequence: Sequence,
+        *,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        open_picture: Callable[[Path], Reader],
+    ) -> None:
+        self._notes = Notes()
+        self._open_picture = open_picture
+        self._window = TimeWindow(origin=Fraction(0), start=start, end=end)
+        self._base = 1 / SEQUENCE_RATE
+        zero = next(iter(sequence.pictures))
+        self._part = {
+            number - zero: path
+            for number, path in sequence.pictures.items()
+            if self._window.holds((number - zero) * self._base)
+        }
+        if not self._part:
+            raise InputError(f"cannot read '{sequence.pattern}': no frames in the part that was asked for")
+        self._note_numbers(sequence)
+        self._info = self._describe(sequence)
+        self._events = self._run()
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known before the first frame; size and colour are the first picture's."""
+        return self._info
+
+    @property
+    def container(self) -> None:
+        """A sequence has no container."""
+        return None
+
+    @property
+    def video_stream(self) -> None:
+        """A sequence has no streams."""
+        return None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Everything missing, repaired or lost so far, one line each."""
+        return self._notes.lines()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every picture once, in the order of their numbers."""
+        return self._events
+
+    def events(self) -> Iterator[Frame | CopiedPacket]:
+        """The same: a sequence has no other streams."""
+        return self._events
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._events.close()
+
+    def _note_numbers(self, sequence: Sequence) -> None:
+        numbers = list(sequence.pictures)
+        self._notes.add(f"the sequence has {len(numbers)} pictures, {numbers[0]} to {numbers[-1]}")
+        if missing := sequence.missing:
+            shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+            self._notes.add(f"{len(missing)} missing from the sequence ({shown}): the picture before stays for them")
+
+    def _describe(self, sequence: Sequence) -> VideoInfo:
+        with self._open_picture(next(iter(self._part.values()))) as first:
+            info = first.info
+        ticks = list(self._part)
+        return replace(
+            info,
+            time_base=self._base,
+            rate=SEQUENCE_RATE,
+            frames=len(self._part),
+            duration=(ticks[-1] + 1 - ticks[0]) * self._base,
+            container="sequence",
+        )
+
+    def _run(self) -> Generator[Frame, None, None]:
+        shift = self._window.shift(self._base)
+        ticks = list(self._part)
+        durations = [later - earlier for earlier, later in zip(ticks, [*ticks[1:], ticks[-1] + 1], strict=True)]
+        index = 0
+        for (tick, path), duration in zip(self._part.items(), durations, strict=True):
+            try:
+                with self._open_picture(path) as reader:
+                    frame = self._scaled(next(iter(reader)))
+            except InputError as error:
+                self._notes.add(str(error))
+                continue
+            yield replace(frame, pts=tick - shift, time_base=self._base, duration=duration, index=index)
+            index += 1
+        if index == 0:
+            raise InputError("cannot read the sequence: no frames; none of its pictures could be decoded")
+
+    def _scaled(self, frame: Frame) -> Frame:
+        """The picture at the size of the first."""
+        width, height = self._info.width, self._info.height
+        if frame.image.shape[:2] == (height, width):
+            return frame
+        self._notes.count(f"pictures of another size were scaled to the first one's {width}x{height}")
+        return replace(
+            frame,
+            image=_resize(frame.image, "rgb24", width=width, height=height),
+            alpha=None if frame.alpha is None else _resize(frame.alpha, "gray", width=width, height=height),
+        )
+
+
+def _resize(pixels: Pixels, pixel_format: str, *, width: int, height: int) -> Pixels:
+    picture = VideoFrame.from_ndarray(pixels, format=pixel_format)
+    scaled = picture.reformat(width=width, height=height, interpolation=Interpolation.BICUBIC)
+    return cast("Pixels", scaled.to_ndarray())

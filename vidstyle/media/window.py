@@ -1,0 +1,80 @@
+"""The part of a film that was asked for, in exact time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.stream import Disposition, Stream
+
+from vidstyle.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeWindow:
+    """From `start` to before `end`, in seconds after `origin`, the moment at which the input begins.
+
+    What is kept moves forward by `start`, all streams alike, so that the part begins when the whole did.
+    """
+
+    origin: Fraction
+    start: Fraction | None = None
+    end: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.start < 0:
+            raise UsageError(f"the start, {float(self.start)} s, lies before the beginning")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise UsageError(f"the end, {float(self.end)} s, is not after the start")
+
+    @property
+    def first(self) -> Fraction | None:
+        """The earliest moment kept, on the input's own clock; None if that is its beginning."""
+        return None if not self.start else self.origin + self.start
+
+    @property
+    def last(self) -> Fraction | None:
+        """The moment before which everything kept lies, on the input's own clock."""
+        return None if self.end is None else self.origin + self.end
+
+    def reached_by(self, moment: Fraction) -> bool:
+        """Whether reading that begins at `moment` misses nothing of the part."""
+        return self.first is None or moment <= self.first
+
+    def before(self, moment: Fraction) -> bool:
+        """Whether `moment` is too early."""
+        return self.first is not None and moment < self.first
+
+    def after(self, moment: Fraction) -> bool:
+        """Whether `moment` is too late."""
+        return self.last is not None and moment >= self.last
+
+    def holds(self, moment: Fraction) -> bool:
+        """Whether `moment` lies in the part."""
+        return not self.before(moment) and not self.after(moment)
+
+    def part_of(self, duration: Fraction | None) -> Fraction | None:
+        """How long the part is, in seconds, if the whole lasts `duration`."""
+        if duration is None:
+            return None
+        return max(Fraction(0), min(duration, self.end or duration) - (self.start or 0))
+
+    def shift(self, time_base: Fraction) -> int:
+        """By how many ticks stamps in this time base move forward."""
+        return round((self.start or Fraction(0)) / time_base)
+
+    def admit(self, packet: av.Packet[Stream]) -> bool:
+        """Whether a packet of another stream belongs to the part; if so, its stamps are shifted in place."""
+        if self.first is None and self.last is None:
+            return True
+        if packet.pts is None or packet.stream.disposition & Disposition.attached_pic:
+            return True
+        begins = packet.pts * packet.time_base
+        lasts = (packet.duration or 0) * packet.time_base if packet.stream.type == "subtitle" else Fraction(0)
+        if self.after(begins) or self.before(begins + lasts):
+            return False
+        ticks = self.shift(packet.time_base)
+        packet.pts -= ticks
+        packet.dts = None if packet.dts is None else packet.dts - ticks
+        return True
