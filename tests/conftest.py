@@ -152,7 +152,7 @@ def test_data() -> Path:
 @pytest.fixture(autouse=True)
 def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's styles, settings or engines, or leaves anything among them."""
-    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+    for variable in ("VIDSTYLE_DATA_DIR", "VIDSTYLE_CACHE_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
     for variable in ("VIDSTYLE_STYLE", "VIDSTYLE_BACKEND", "VIDSTYLE_DEVICE"):
         monkeypatch.delenv(variable, raising=False)

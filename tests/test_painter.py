@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -39,9 +40,7 @@ class FakeEngine:
     @property
     def info(self) -> EngineInfo:
         s = self.spec
-        return EngineInfo(
-            backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch
-        )
+        return EngineInfo(backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch)
 
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         assert images.shape[1:] == (self.spec.height, self.spec.width, 3)
@@ -102,7 +101,7 @@ def test_strength_has_no_jump_at_its_lower_end(library: Library, look: MakeLook)
     with painter(library, FakeEngines()) as p:
         strengths = np.linspace(0, 0.2, 41)
         painted = [p.paint(images, look(strength=float(s))).astype(int) for s in strengths]
-    steps = [np.abs(b - a).max() for a, b in zip(painted, painted[1:], strict=False)]
+    steps = [np.abs(b - a).max() for a, b in pairwise(painted)]
     assert max(steps) <= 255 / 20 + 2  # twenty steps from nothing to the painting, all alike
     assert np.array_equal(painted[-1], 255 - images)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,16 +17,17 @@ from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport
 from vidstyle.settings import RenderOptions
-from vidstyle.styles import Library
+from vidstyle.styles import Library, parse_style
 
 DEFAULT_BATCH = 1
 """Frames painted at once where nobody asked: on CPUs a larger batch gains nothing and costs memory."""
 
 
 def render(
-    source: str,
-    target: str,
+    source: str | Path,
+    target: str | Path,
     *,
+    styles: Sequence[str] | None = None,
     options: RenderOptions | None = None,
     library: Library | None = None,
     say: Say = lambda line: None,
@@ -33,10 +36,14 @@ def render(
     """Paint the film `source` into `target` and tell what was done.
 
     Both are file names, `-`, pictures or numbered sequences. The target is checked before anything
-    is loaded, and holds a complete film or nothing. Raises the errors of `vidstyle.errors`:
+    is loaded, and holds a complete film or nothing. `styles`, as on the command line ("mosaic",
+    "waves:0.5"), stand in for those of `options`. Raises the errors of `vidstyle.errors`:
     UsageError, InputError, OutputError, StyleError, BackendError, Interrupted.
     """
     options = options or RenderOptions()
+    if styles is not None:
+        options = replace(options, styles=tuple(parse_style(text) for text in styles))
+    source, target = str(source), str(target)
     check_target(source, target, overwrite=options.overwrite)
     if options.mode == "gatys":
         from vidstyle import gatys

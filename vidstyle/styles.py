@@ -9,6 +9,7 @@ like any other: the vector that gives the picture back, where `strength` starts.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def check_name(name: str) -> str:
 
 def user_data() -> Path:
     """Where the user's own styles and networks live (`VIDSTYLE_DATA_DIR` or the system's place)."""
-    return Path(platformdirs.user_data_dir("vidstyle", appauthor=False))
+    return Path(os.environ.get("VIDSTYLE_DATA_DIR") or platformdirs.user_data_dir("vidstyle", appauthor=False))
 
 
 @cache
