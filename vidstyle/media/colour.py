@@ -119,9 +119,7 @@ class RgbConverter:
     def convert(self, frame: VideoFrame) -> Picture:
         """One decoded frame as RGB; the array is the converted frame's own memory where its rows have no padding."""
         if (frame.width, frame.height) != self._size:
-            self._notes.count(
-                f"frames of another size were scaled to the first frame's {self._size[0]}x{self._size[1]}"
-            )
+            self._notes.count(f"frames of another size, scaled to the first frame's {self._size[0]}x{self._size[1]}")
         source = source_colour(frame)
         if source.matrix not in _SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")

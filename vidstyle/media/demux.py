@@ -91,7 +91,7 @@ class PacketFeed:
             self.film_packets += 1
         if packet.is_corrupt:
             self.damaged = True
-            self._notes.count("packets were damaged")
+            self._notes.count("damaged packets")
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None:
             self._end = max(self._end, (stamp + (packet.duration or 0)) * packet.time_base)
@@ -116,10 +116,10 @@ class FilmDecoder:
             return []  # was flushed already
         except FFmpegError:
             self.failures += 1
-            self._notes.count("packets could not be decoded")
+            self._notes.count("packets that could not be decoded")
             return []
         self.frames += len(frames)
-        self._notes.count("frames were decoded with damage", sum(frame.is_corrupt for frame in frames))
+        self._notes.count("frames decoded with damage", sum(frame.is_corrupt for frame in frames))
         return frames
 
     def restart(self, notes: Notes) -> None:

@@ -64,9 +64,9 @@ class DecodedFilm:
         """Note what was lost, when everything has been read."""
         self._feed.report_missing_end()
         lead_in = sum(pts < (self.first.pts or 0) for pts in self._undecoded)
-        self.notes.count("frames at the beginning could not be decoded: no key frame before them", lead_in)
+        self.notes.count("frames before the first key frame, not decodable", lead_in)
         if (self._feed.damaged or self._decoder.failures) and self._stream.codec_context.name not in _HIDES_FRAMES:
-            self.notes.count("frames were lost", max(0, self._feed.film_packets - self._decoder.frames - lead_in))
+            self.notes.count("frames lost", max(0, self._feed.film_packets - self._decoder.frames - lead_in))
 
     def _from_first(self) -> _Items:
         """Read up to the first frame of the part; from a key frame before it where the input can be searched."""

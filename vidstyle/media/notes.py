@@ -15,7 +15,7 @@ class Notes:
         self._plain[line] = None
 
     def count(self, kind: str, by: int = 1) -> None:
-        """Count one more of `kind`: a phrase that reads well after a number, such as "packets were damaged"."""
+        """Count `by` more of `kind`: a phrase that reads well before a colon, such as "damaged packets"."""
         if by:
             self._counted[kind] = self._counted.get(kind, 0) + by
 
@@ -24,5 +24,5 @@ class Notes:
         return self._counted.get(kind, 0)
 
     def lines(self) -> list[str]:
-        """Everything so far, one line each: what was said, then what was counted, as "3 x packets were damaged"."""
-        return [*self._plain, *(f"{n} x {kind}" for kind, n in self._counted.items())]
+        """Everything so far, one line each: what was said, then what was counted, as "damaged packets: 3"."""
+        return [*self._plain, *(f"{kind}: {n}" for kind, n in self._counted.items())]

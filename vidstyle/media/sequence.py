@@ -170,7 +170,7 @@ class SequenceReader:
         width, height = self._info.width, self._info.height
         if frame.image.shape[:2] == (height, width):
             return frame
-        self._notes.count(f"pictures of another size were scaled to the first one's {width}x{height}")
+        self._notes.count(f"pictures of another size, scaled to the first one's {width}x{height}")
         return replace(
             frame,
             image=_resize(frame.image, "rgb24", width=width, height=height),

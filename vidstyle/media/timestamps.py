@@ -83,14 +83,14 @@ class PacketRebaser:
         if following.dts > state.last_dts and not self._leaps(following, state):
             doubtful.dts = state.last_dts + 1
             doubtful.pts = None if doubtful.stream_index == self._film else doubtful.dts
-            self._notes.count("packets had damaged time stamps")
+            self._notes.count("packets with damaged time stamps, replaced")
 
     def _settle(self, packet: Packet[Stream], state: _StreamState) -> Packet[Stream]:
         is_film = packet.stream_index == self._film
         reorder = abs(packet.pts - packet.dts) if packet.pts is not None and packet.dts is not None else 0
         if is_film and reorder * packet.time_base > LEAP:
             packet.pts = None
-            self._notes.count("packets had damaged time stamps")
+            self._notes.count("packets with damaged time stamps, replaced")
         self._notice_jump(packet, state)
         self._shift(packet, state)
         if packet.dts is not None:
@@ -114,7 +114,7 @@ class PacketRebaser:
             if state.segment == len(self._shifts):
                 ends = [s.end for s in self._streams.values() if s.end is not None]
                 self._shifts.append(max(ends) - packet.dts * packet.time_base)
-                self._notes.count("the file's clock jumped back; what follows was joined on")
+                self._notes.count("jumps back of the file's clock, joined on")
         state.last_dts = packet.dts
 
     def _keep_order(self, packet: Packet[Stream], state: _StreamState) -> None:
@@ -123,7 +123,7 @@ class PacketRebaser:
         if state.last_placed is not None and packet.dts <= state.last_placed:
             packet.dts = state.last_placed + 1
             packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
-            self._notes.count("sound packets with repeated or backward time stamps were moved")
+            self._notes.count("sound packets with repeated or backward time stamps, moved")
 
 
 class FrameClock:
@@ -146,7 +146,7 @@ class FrameClock:
         if frame.pts is None:
             return [*self._release(None), self._settle(frame, self._made_up(frame))]
         if self._last is not None and frame.pts <= self._last:
-            self._notes.count("frames with repeated or backward time stamps were moved")
+            self._notes.count("frames with repeated or backward time stamps, moved")
             self._held.append(frame)
             return self._release(None) if len(self._held) >= _MAX_HELD else []
         released = self._release(frame.pts)
@@ -164,7 +164,7 @@ class FrameClock:
         return frame
 
     def _made_up(self, frame: VideoFrame) -> int:
-        self._notes.count("frames without a time stamp were placed by the frame rate")
+        self._notes.count("frames without a time stamp, placed by the frame rate")
         if self._last is None:
             self._anchor = Fraction(frame.dts or 0)
         else:

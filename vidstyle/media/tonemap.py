@@ -94,8 +94,7 @@ def hlg_to_light(signal: Array) -> Array:
 
 def matrix_to_bt709(primaries: int) -> Array:
     """3x3 from linear RGB of these primaries (H.273) to linear RGB of BT.709, both with the white point D65."""
-    matrix: Array = np.linalg.solve(_XYZ_FROM[1], _XYZ_FROM[primaries])
-    return matrix
+    return np.linalg.solve(_XYZ_FROM[1], _XYZ_FROM[primaries]).astype(np.float64)
 
 
 def convertible(primaries: int) -> bool:
