@@ -132,12 +132,9 @@ class _Typing:
         self.nodes.append(copy)
 
     def leave_out_cast(self, node: NodeProto) -> None:
-        """The picture stays float where the source casts it; to uint8, that cuts the fraction off."""
+        """The picture stays float where the source casts it; from there on to the end it is only moved."""
         source, target = self.read(node.input[0], self.inner), node.output[0]
         self.kinds[target], self.renamed[target] = _Kind.INNER, source
-        if _type_cast_to(node) == TensorProto.UINT8:
-            self.renamed[target] = f"{target}_whole"
-            self.nodes.append(helper.make_node("Floor", [source], [f"{target}_whole"], name=f"{target}_whole"))
 
     def read(self, name: str, wanted: int) -> str:
         """The name under which tensor `name` can be read in type `wanted`, converted if need be."""
