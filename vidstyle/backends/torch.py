@@ -1,8 +1,240 @@
-"""PyTorch: CUDA, Apple's MPS, and the processor; the reference that every other engine is compared with."""
+"""PyTorch: CUDA, Apple's MPS, and the processor; the reference that every other engine is compared with.
+
+It takes only the weights from a network's graph file and computes with `TransformNetwork`, the module
+that was trained: fp16, channels-last and a replayed CUDA graph on NVIDIA, fp16 on MPS, bf16 on a
+processor with AMX, else fp32.
+"""
 
 from __future__ import annotations
+
+import ctypes
+import importlib.util
+import platform
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidstyle.backends import cpu
+from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
+from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor, nn
+
+_NEEDED = ("torch", "onnx")
+_INSTALL = "pip install 'vidstyle[torch]'"
 
 
 def accelerator() -> str | None:
     """The kind of GPU PyTorch would use, "cuda" or "mps", found without importing PyTorch; else None."""
-    return None
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        return None
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "mps"
+    return "cuda" if _cuda_devices() else None
+
+
+class Torch:
+    """The backend."""
+
+    name = "torch"
+
+    def available(self) -> Availability:
+        """Whether the packages are here; the reason names the kind of device."""
+        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+        if missing:
+            return Availability(ok=False, reason=f"{', '.join(missing)} not installed; install it with: {_INSTALL}")
+        return Availability(ok=True, reason=f"on {accelerator() or 'cpu'}")
+
+    def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
+        """Put the weights of `network` on the device. Raises BackendError or OutOfMemory."""
+        if network.architecture is None:
+            raise BackendError(
+                f"{network.name} was imported as a graph, which torch cannot run; use --backend openvino"
+            )
+        cpu.guard()
+        device = _device(spec.device)
+        info = EngineInfo(
+            backend=self.name,
+            device=device,
+            precision=_precision(device, spec),
+            width=spec.width,
+            height=spec.height,
+            batch=spec.batch,
+        )
+        with _translated_errors(f"PyTorch cannot load {network.name} on {device}"):
+            return TorchEngine(_painting(network, info), info, network.architecture)
+
+
+class TorchEngine:
+    """A network on a device; on CUDA its whole computation is one recorded graph, replayed for each batch."""
+
+    def __init__(self, painting: nn.Module, info: EngineInfo, architecture: Architecture) -> None:
+        import torch
+
+        self._info = info
+        self._style_size = architecture.style_size
+        self._painting: nn.Module | None = painting
+        self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
+        with torch.inference_mode():
+            if info.device.startswith("cuda"):
+                self._replay = _Recording(painting, info, architecture.style_size).replay
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
+        """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32; N is at most `info.batch`."""
+        import torch
+
+        info = self._info
+        if self._painting is None:
+            raise BackendError("this engine is closed")
+        if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
+            expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
+            raise ValueError(f"images are {images.shape}; this engine takes {expected}")
+        frames = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+        vector = torch.from_numpy(np.require(style, np.float32, requirements=["C", "W"]))
+        with _translated_errors("PyTorch failed to run"), torch.inference_mode():
+            if self._replay is not None:
+                painted = self._replay(frames, vector)
+            else:
+                painted = self._painting(frames.to(info.device), vector.to(info.device)).cpu()
+            result: ImageArray = painted.numpy()
+            return result
+
+    def close(self) -> None:
+        """Give back the device's memory; a second call does nothing."""
+        import torch
+
+        if self._painting is None:
+            return
+        self._painting = self._replay = None
+        if self._info.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+class _Recording:
+    """The computation for one batch size, recorded as a CUDA graph, with buffers that never move."""
+
+    def __init__(self, painting: nn.Module, info: EngineInfo, style_size: int) -> None:
+        import torch
+
+        self.stream = torch.cuda.Stream(info.device)
+        shape = (info.batch, info.height, info.width, 3)
+        self.host_in = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        self.host_out = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        self.frames = torch.zeros(shape, dtype=torch.uint8, device=info.device)
+        self.style = torch.ones(style_size, device=info.device)
+        with torch.cuda.stream(self.stream):
+            for _ in range(3):  # libraries choose their kernels and reserve memory before the recording
+                painting(self.frames, self.style)
+        self.stream.synchronize()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=self.stream):
+            self.painted = painting(self.frames, self.style)
+
+    def replay(self, frames: Tensor, style: Tensor) -> Tensor:
+        """Paint `frames` (N, H, W, 3) uint8 on the host; a batch that is not full leaves the rest as it was."""
+        import torch
+
+        n = len(frames)
+        self.host_in[:n].copy_(frames)
+        with torch.cuda.stream(self.stream):
+            self.frames[:n].copy_(self.host_in[:n], non_blocking=True)
+            self.style.copy_(style)
+            self.graph.replay()
+            self.host_out[:n].copy_(self.painted[:n], non_blocking=True)
+        self.stream.synchronize()
+        return self.host_out[:n].clone()
+
+
+def _painting(network: Network, info: EngineInfo) -> nn.Module:
+    """The network with its ends, as a module from uint8 frames and a style vector to uint8 frames."""
+    import torch
+    from torch.nn import functional as F
+
+    from vidstyle.networks.graph import read_weights
+    from vidstyle.networks.transform import TransformNetwork
+
+    assert network.architecture is not None
+    stride = network.architecture.stride
+    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[info.precision]
+    network_module = TransformNetwork(network.architecture)
+    network_module.load_state_dict({name: torch.from_numpy(w) for name, w in read_weights(network.graph).items()})
+    memory = torch.channels_last if info.device.startswith("cuda") else torch.contiguous_format
+    network_module = network_module.eval().requires_grad_(False).to(info.device, kind)
+    for weight in network_module.parameters():
+        weight.data = weight.data.contiguous(memory_format=memory)
+
+    class Painting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network_module
+
+        def forward(self, frames: Tensor, style: Tensor) -> Tensor:
+            height, width = frames.shape[1:3]
+            missing = [max(2 * stride, -(-side // stride) * stride) - side for side in (height, width)]
+            pictures = frames.permute(0, 3, 1, 2).to(kind, memory_format=memory) / 255
+            if any(missing):
+                pictures = F.pad(pictures, (0, missing[1], 0, missing[0]), mode="replicate")
+            painted = self.network(pictures, style.expand(len(frames), -1))[:, :, :height, :width]
+            levels: Tensor = (painted.float() * 255).round().to(torch.uint8)
+            return levels.permute(0, 2, 3, 1).contiguous()
+
+    return Painting()
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    name = (accelerator() or "cpu") if wanted == "auto" else wanted.lower()
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count():
+        return f"cuda:{int(index or 0)}"
+    if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
+        return name
+    raise BackendError(f"PyTorch {torch.__version__} has no device {wanted!r} here; see `vidstyle doctor`")
+
+
+def _precision(device: str, spec: EngineSpec) -> Precision:
+    if spec.precision == "auto":
+        if device == "cpu":
+            return "bf16" if cpu.processor().amx else "fp32"
+        return "fp16"
+    if spec.precision == "int8":
+        raise BackendError("PyTorch runs no int8 here; use --precision auto")
+    return spec.precision
+
+
+def _cuda_devices() -> int:
+    """How many NVIDIA GPUs the driver shows, asked through its own library."""
+    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError:  # no driver: the ordinary case of a machine without such a GPU
+        return 0
+    count = ctypes.c_int(0)
+    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if found else 0
+
+
+@contextmanager
+def _translated_errors(what: str) -> Iterator[None]:
+    """PyTorch's errors as ours; it reports memory as a class of its own on GPUs, as text on processors."""
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        text: Any = " ".join(str(error).split())[:300]
+        short = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in text
+        raise (OutOfMemory if short else BackendError)(f"{what}: {text}") from error
