@@ -19,9 +19,10 @@ class Architecture:
     `unshuffle`: the picture is folded into blocks of this side before the first convolution and
     unfolded after the last (1: not at all). `widths`: channels after the first convolution and after
     each strided one. `blocks`: residual blocks at the last width. `end_kernel`: side of the first and
-    last kernels; all others are 3x3. With `skips` every level on the way down is added, times a gate of
-    the style's own, to the same level on the way up, before its norm (Ronneberger et al., "U-Net", 2015):
-    fine detail need not pass the coarse blocks, and a style says how much of it stays.
+    last kernels; all others are 3x3. With `skips` every level's convolution on the way down is added, as it
+    was before its norm and times a gate of the style's own, to the same level on the way up. So the scene's
+    own light, which instance norm takes away, and its fine detail have a way through, and a style says how
+    much of them stays (the idea of the U-Net, Ronneberger et al. 2015).
     """
 
     unshuffle: int

@@ -56,23 +56,22 @@ class _Builder:
 
     def build(self) -> onnx.ModelProto:
         arch = self.architecture
-        x = self.norm(self.stem("frames"), arch.widths[0], pad=0 if arch.skips else 1)
+        x = self.stem("frames")
         levels = []
-        for i, width in enumerate(arch.widths[1:], 1):
+        for i, width in enumerate(arch.widths[:-1]):
             levels.append(x)
-            # What goes on to several readers is padded by each of them, not here.
-            alone = i < len(arch.widths) - 1 and not arch.skips
-            x = self.norm(self.convolution(x, f"down{i - 1}", stride=2), width, pad=1 if alone else 0)
+            x = self.convolution(self.norm(x, width, pad=1), f"down{i}", stride=2)
+        x = self.norm(x, arch.widths[-1])  # the first block's two readers pad it themselves
         for i in range(arch.blocks):
             y = self.norm(self.convolution(x, f"block{i}.first"), arch.widths[-1], pad=1)
             y = self.norm(self.convolution(y, f"block{i}.second"), arch.widths[-1], relu=False)
             x = self.node("Add", x, y)
         for i, width in enumerate(arch.widths[-2::-1]):
-            x = self.up(x, f"up{i}")
+            last = i == len(arch.widths) - 2
+            x = self.norm(self.up(x, f"up{i}"), width, pad=arch.end_kernel // 2 if last and not arch.skips else 0)
             if arch.skips:
                 gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
                 x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
-            x = self.norm(x, width, pad=arch.end_kernel // 2 if width == arch.widths[0] else 0)
         self.unfold(self.convolution(x, "head"), "painted")
         graph = helper.make_graph(
             self.nodes,

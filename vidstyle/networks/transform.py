@@ -50,19 +50,19 @@ class TransformNetwork(nn.Module):
             return result
 
         x = fold(pictures, arch.unshuffle)
-        x = norm(self.convolve(x, "stem")).relu()
+        x = self.convolve(x, "stem")
         for i in range(len(arch.widths) - 1):
             levels.append(x)
-            x = norm(self.convolve(x, f"down{i}")).relu()
+            x = self.convolve(norm(x).relu(), f"down{i}")
+        x = norm(x).relu()
         for i in range(arch.blocks):
             y = norm(self.convolve(x, f"block{i}.first")).relu()
             x = x + norm(self.convolve(y, f"block{i}.second"))
         for i in range(len(arch.widths) - 1):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = self.convolve(x, f"up{i}")
+            x = norm(self.convolve(x, f"up{i}")).relu()
             if arch.skips:
                 x = x + levels.pop() * gates.pop().to(x.dtype)
-            x = norm(x).relu()
         return unfold(self.convolve(x, "head").sigmoid(), arch.unshuffle)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:

@@ -54,7 +54,7 @@ class LossWeights:
     style: float = 20.0
     variation: float = 3.0
     steadiness: float = 100.0
-    identity: float = 100.0
+    identity: float = 400.0
     content_layers: tuple[str, ...] = ("relu3_1", "relu4_2")
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
 

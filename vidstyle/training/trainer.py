@@ -30,7 +30,7 @@ Tune = Literal["style", "decoder", "all"]
 WARM_UP = 100
 """Steps over which the learning rate rises: instance norms start far from their place."""
 
-STYLE_RISE = 0.1, 1 / 3
+STYLE_RISE = 0.03, 0.4
 """A network trained from nothing starts with this part of the style (and steadiness) weight, which rises over this
 part of the steps: at full weight it first learns textures that ignore the scene, and hardly finds back."""
 
@@ -55,7 +55,8 @@ class Recipe:
     """Everything that decides the outcome of a training, except the photographs.
 
     `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
-    identity style as it was. `rate` is Adam's, falling by a half cosine to nothing.
+    identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
+    give the picture back in every style; cheap, and the scene then has its way through. `rate` is Adam's, falling by a half cosine to nothing.
     """
 
     architecture: Architecture
@@ -66,6 +67,7 @@ class Recipe:
     rate: float = 2e-3
     identity_share: float = 1 / 14
     tune: Tune = "all"
+    rehearsal: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
 
@@ -167,7 +169,8 @@ class Trainer:
     def _rise(self) -> float:
         """The factor of style and steadiness at this step, rising geometrically to 1."""
         first, part = STYLE_RISE
-        return first ** max(0.0, 1 - self.step / (part * self.recipe.steps)) if self.from_nothing else 1.0
+        done = (self.step - self.recipe.rehearsal) / (part * self.recipe.steps)
+        return first ** max(0.0, 1 - done) if self.from_nothing else 1.0
 
     def _learn(self, photographs: Tensor) -> dict[str, float]:
         """One step of Adam on (N, 3, H, W) photographs, each in a style drawn by its share."""
@@ -177,10 +180,13 @@ class Trainer:
         shares = torch.tensor([s.share for s in recipe.styles])
         drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
         as_is = torch.rand(n, generator=generator) < recipe.identity_share
+        chosen_styles = torch.where(as_is, 0, drawn + 1)
+        if self.from_nothing and self.step < recipe.rehearsal:
+            as_is = torch.ones_like(as_is)
         motion = random_motion(n, recipe.crop, generator)
         moved = disturb(motion(photographs), generator)
         drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
-        styles = self.vectors[torch.where(as_is, 0, drawn + 1)]
+        styles = self.vectors[chosen_styles.to(self.device)]
         self.optimiser.zero_grad(set_to_none=True)
         number = _training_type(self.device)
         with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
