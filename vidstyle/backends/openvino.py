@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidstyle.backends import cpu
+from vidstyle.backends import cpu, fidelity
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, OutOfMemory
@@ -45,22 +45,51 @@ class OpenVino:
 
         core = openvino.Core()
         device = _device(core, spec.device)
-        precision = _precision(core, device, spec)
-        try:
-            model = core.read_model(network.graph)
-            model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
-            compiled = core.compile_model(model, device, _config(device, precision, spec))
-        except RuntimeError as error:
-            raise _translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
-        info = EngineInfo(
+
+        def open_at(precision: Precision, width: int, height: int) -> Engine:
+            where = "CPU" if precision == "fp32" else device
+            size = EngineSpec(width=width, height=height, latency=True)
+            return _compile(core, network, size, device=where, precision=precision)
+
+        subject = fidelity.Subject(
+            network=network,
             backend=self.name,
             device=device,
-            precision=precision,
-            width=spec.width,
-            height=spec.height,
-            batch=spec.batch,
+            versions=f"{openvino.__version__} {core.get_property(device, 'FULL_DEVICE_NAME')} {cpu.processor()}",
         )
-        return OpenVinoEngine(compiled, info)
+        if spec.precision == "auto":
+            precision = fidelity.choose(subject, _candidates(device), open_at, say)
+        else:
+            precision = _checked(core, device, spec.precision)
+            fidelity.warn_if_unfaithful(subject, precision, open_at, say)
+        return _compile(core, network, spec, device=device, precision=precision)
+
+
+def open_reference(network: Network, width: int, height: int) -> Engine:
+    """The fp32 engine on the processor that others are compared with, for frames of one size."""
+    cpu.guard()
+    import openvino
+
+    spec = EngineSpec(width=width, height=height, latency=True)
+    return _compile(openvino.Core(), network, spec, device="CPU", precision="fp32")
+
+
+def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
+    try:
+        model = core.read_model(network.graph)
+        model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
+        compiled = core.compile_model(model, device, _config(device, precision, spec))
+    except RuntimeError as error:
+        raise _translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
+    info = EngineInfo(
+        backend=OpenVino.name,
+        device=device,
+        precision=precision,
+        width=spec.width,
+        height=spec.height,
+        batch=spec.batch,
+    )
+    return OpenVinoEngine(compiled, info)
 
 
 class OpenVinoEngine:
@@ -126,18 +155,19 @@ def _device(core: openvino.Core, wanted: str) -> str:
     return name
 
 
-def _precision(core: openvino.Core, device: str, spec: EngineSpec) -> Precision:
-    """The precision to compile for: on processors bf16 where it is native, else fp32; fp16 elsewhere."""
-    if spec.precision == "auto":
-        if device != "CPU":
-            return "fp16"
-        return "bf16" if cpu.processor().bf16 else "fp32"
-    offered = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-    if spec.precision == "bf16" and device == "CPU" and not cpu.processor().bf16:
-        raise BackendError("this processor has no bf16; use --precision auto")
-    if spec.precision.upper() not in offered:
-        raise BackendError(f"OpenVINO offers no {spec.precision} on {device}; use --precision auto")
-    return spec.precision
+def _candidates(device: str) -> list[Precision]:
+    """What `auto` tries, fastest first: the trial decides, for bf16 without AMX can be slower than fp32."""
+    if device == "CPU":
+        return ["bf16", "fp32"] if cpu.processor().bf16 else ["fp32"]
+    return ["fp16"] if device.startswith("NPU") else ["fp16", "fp32"]
+
+
+def _checked(core: openvino.Core, device: str, wanted: Precision) -> Precision:
+    """The precision asked for, if the device has it. Raises BackendError."""
+    native = wanted != "bf16" or device != "CPU" or cpu.processor().bf16
+    if not native or wanted == "int8" or wanted.upper() not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
+        raise BackendError(f"OpenVINO has no {wanted} on {device} here; use --precision auto")
+    return wanted
 
 
 def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidstyle.backends import cpu
+from vidstyle.backends import cpu, fidelity
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
@@ -60,17 +60,40 @@ class Torch:
                 f"{network.name} was imported as a graph, which torch cannot run; use --backend openvino"
             )
         cpu.guard()
+        import torch
+
         device = _device(spec.device)
-        info = EngineInfo(
-            backend=self.name,
-            device=device,
-            precision=_precision(device, spec),
-            width=spec.width,
-            height=spec.height,
-            batch=spec.batch,
+
+        def open_at(precision: Precision, width: int, height: int) -> Engine:
+            size = EngineSpec(width=width, height=height)
+            return _open(network, size, device="cpu" if precision == "fp32" else device, precision=precision)
+
+        name = torch.cuda.get_device_name(device) if device.startswith("cuda") else str(cpu.processor())
+        subject = fidelity.Subject(
+            network=network, backend=self.name, device=device, versions=f"{torch.__version__} {name}"
         )
-        with _translated_errors(f"PyTorch cannot load {network.name} on {device}"):
-            return TorchEngine(_painting(network, info), info, network.architecture)
+        if spec.precision == "int8":
+            raise BackendError("PyTorch runs no int8 here; use --precision auto")
+        if spec.precision == "auto":
+            precision = fidelity.choose(subject, _candidates(device), open_at, say)
+        else:
+            precision = spec.precision
+            fidelity.warn_if_unfaithful(subject, precision, open_at, say)
+        return _open(network, spec, device=device, precision=precision)
+
+
+def _open(network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
+    assert network.architecture is not None
+    info = EngineInfo(
+        backend=Torch.name,
+        device=device,
+        precision=precision,
+        width=spec.width,
+        height=spec.height,
+        batch=spec.batch,
+    )
+    with _translated_errors(f"PyTorch cannot load {network.name} on {device}"):
+        return TorchEngine(_painting(network, info), info, network.architecture)
 
 
 class TorchEngine:
@@ -205,14 +228,11 @@ def _device(wanted: str) -> str:
     raise BackendError(f"PyTorch {torch.__version__} has no device {wanted!r} here; see `vidstyle doctor`")
 
 
-def _precision(device: str, spec: EngineSpec) -> Precision:
-    if spec.precision == "auto":
-        if device == "cpu":
-            return "bf16" if cpu.processor().amx else "fp32"
-        return "fp16"
-    if spec.precision == "int8":
-        raise BackendError("PyTorch runs no int8 here; use --precision auto")
-    return spec.precision
+def _candidates(device: str) -> list[Precision]:
+    """What `auto` tries, fastest first."""
+    if device == "cpu":
+        return ["bf16", "fp32"] if cpu.processor().amx else ["fp32"]
+    return ["fp16", "fp32"]
 
 
 def _cuda_devices() -> int:

@@ -1,0 +1,192 @@
+"""The gate: a compiled engine must paint what the fp32 reference paints, and be worth it.
+
+Before a precision below fp32 is used for the first time with a network, a version and a device, a
+small engine of that precision paints fixed pictures, and so does an fp32 one. The verdict is kept, so
+the second start costs nothing. Fixed pictures, no sample of the user's film: the same machine always
+decides alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vidstyle.backends.protocol import Engine, Precision, Say
+from vidstyle.cache import cache_folder
+from vidstyle.errors import BackendError, StyleError
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.networks.network import Network
+from vidstyle.styles import shipped_data
+
+MEAN_LIMIT = 1.0
+"""Largest mean error, in 8-bit levels."""
+
+WITHIN = 4
+WITHIN_SHARE = 0.999
+"""At least this share of all values must be within `WITHIN` levels."""
+
+WIDTH, HEIGHT = 256, 192
+_STYLES = 3
+_TIMED_RUNS = 5
+_FORMAT = 1
+
+OpenAt = Callable[[Precision, int, int], Engine]
+"""`(precision, width, height) -> engine`: how a candidate, or the reference, is compiled for the trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is judged, all of which the kept verdict depends on. `versions` names libraries and processor."""
+
+    network: Network
+    backend: str
+    device: str
+    versions: str
+
+    def key(self, precision: Precision) -> str:
+        parts = [_FORMAT, self.network.sha256, self.backend, self.device, self.versions, precision]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Errors in 8-bit levels against fp32, and the time of a frame as a multiple of fp32's."""
+
+    mean: float
+    within: float
+    largest: int
+    relative_time: float
+
+    @property
+    def faithful(self) -> bool:
+        return self.mean <= MEAN_LIMIT and self.within >= WITHIN_SHARE
+
+    @property
+    def text(self) -> str:
+        """The verdict in words."""
+        error = f"mean error {self.mean:.2f} levels, {self.within:.2%} within {WITHIN}, largest {self.largest}"
+        return f"{error}, {self.relative_time:.2f} of fp32's time"
+
+
+def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, say: Say) -> Precision:
+    """The first of `candidates` that is faithful and no slower than fp32; fp32 itself needs no trial.
+
+    Every one passed over is said. Raises BackendError if none is left.
+    """
+    for precision in candidates:
+        if precision == "fp32":
+            return precision
+        verdict = judge(subject, precision, open_at)
+        if not verdict.faithful:
+            say(f"{subject.backend}: {precision} passed over, not faithful to fp32 ({verdict.text})")
+        elif verdict.relative_time > 1:
+            say(f"{subject.backend}: {precision} passed over, slower than fp32 here ({verdict.text})")
+        else:
+            return precision
+    tried = ", ".join(candidates)
+    raise BackendError(f"{subject.backend} on {subject.device} paints {subject.network.name} wrongly in {tried}")
+
+
+def warn_if_unfaithful(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> None:
+    """For a precision that the user asked for: it runs, but what is wrong with it is said."""
+    if precision != "fp32":
+        verdict = judge(subject, precision, open_at)
+        if not verdict.faithful:
+            say(f"{subject.backend}: {precision} is not faithful to fp32 here ({verdict.text})")
+
+
+def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
+    """The verdict on one precision: the kept one, or that of a new trial."""
+    file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
+    kept = _read(file)
+    if kept is not None:
+        return kept
+    candidate = open_at(precision, WIDTH, HEIGHT)
+    reference = open_at("fp32", WIDTH, HEIGHT)
+    try:
+        verdict = compare(candidate, reference, sample_styles(subject.network))
+    finally:
+        candidate.close()
+        reference.close()
+    _write(file, verdict)
+    return verdict
+
+
+def compare(engine: Engine, reference: Engine, styles: Sequence[StyleVector]) -> Verdict:
+    """Let both paint the trial's pictures, of the engines' size, in every style, taking turns for the clock."""
+    info = engine.info
+    pictures = trial_pictures(info.width, info.height)
+    errors, ours, theirs = [], [], []
+    for style in styles:
+        for picture in pictures:
+            batch = picture[None]
+            expected, painted = reference.run(batch, style), engine.run(batch, style)
+            errors.append(np.abs(painted.astype(np.int16) - expected).ravel())
+    for _ in range(_TIMED_RUNS):
+        theirs.append(_seconds(reference, pictures[:1], styles[0]))
+        ours.append(_seconds(engine, pictures[:1], styles[0]))
+    error = np.concatenate(errors)
+    return Verdict(
+        mean=float(error.mean()),
+        within=float((error <= WITHIN).mean()),
+        largest=int(error.max()),
+        relative_time=round(min(ours) / min(theirs), 3),
+    )
+
+
+def trial_pictures(width: int, height: int) -> ImageArray:
+    """(2, height, width, 3) uint8 RGB: a soft scene with edges, and a dark one with fine grain and flat parts."""
+    random = np.random.default_rng(20160327)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = [np.sin(x / (7 + 5 * c) + c) * np.cos(y / (11 + 3 * c)) for c in range(3)]
+    soft = 128 + 90 * np.stack(waves, axis=-1)
+    soft[(x - width / 3) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2] = (230, 60, 30)
+    soft[height // 5 : height // 4] = (12, 40, 90)
+    dark = 20 + 6 * random.standard_normal((height, width, 3)).astype(np.float32)
+    dark[:, : width // 3] = (16, 16, 20)
+    dark[height // 3 : height // 2, width // 2 :] = 250
+    return np.clip(np.stack([soft, dark]), 0, 255).astype(np.uint8)
+
+
+def sample_styles(network: Network) -> list[StyleVector]:
+    """A few shipped styles of `network`, first by name; for a network without any, all scales one.
+
+    An imported network takes no style: its vector is empty.
+    """
+    try:
+        files = sorted((shipped_data() / "styles").glob(f"*/{network.name}.npy"))[:_STYLES]
+    except StyleError:  # nothing shipped with this installation: a network of the user's own
+        files = []
+    found = [np.asarray(np.load(file, allow_pickle=False), np.float32) for file in files]
+    fitting = [vector for vector in found if vector.shape == (network.style_size,)]
+    return fitting or [np.ones(network.style_size, np.float32)]
+
+
+def _seconds(engine: Engine, images: ImageArray, style: StyleVector) -> float:
+    start = time.perf_counter()
+    engine.run(images, style)
+    return time.perf_counter() - start
+
+
+def _read(file: Path) -> Verdict | None:
+    """The verdict in `file`; None if there is none or it is damaged, which only costs a new trial."""
+    try:
+        return Verdict(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _write(file: Path, verdict: Verdict) -> None:
+    """Through a temporary name, so that several processes may write at once."""
+    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as part:
+        json.dump(asdict(verdict), part)
+    Path(name).replace(file)
