@@ -14,7 +14,7 @@ from vidstyle.networks.graph import build_graph, read_weights, write_graph  # no
 from vidstyle.networks.transform import TransformNetwork, fold, neutral_style, unfold  # noqa: E402
 
 SMALL = {
-    "folded": Architecture(unshuffle=4, widths=(8, 16), blocks=1, end_kernel=3, skips=True),
+    "folded": Architecture(unshuffle=4, widths=(8, 16), blocks=1, end_kernel=3, skips=True, squash=False),
     "plain": Architecture(unshuffle=1, widths=(4, 8, 16), blocks=1, end_kernel=9),
     "two skips": Architecture(unshuffle=2, widths=(4, 8, 16), blocks=1, end_kernel=3, skips=True),
 }

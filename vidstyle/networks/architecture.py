@@ -22,7 +22,9 @@ class Architecture:
     last kernels; all others are 3x3. With `skips` every level's convolution on the way down is added, as it
     was before its norm and times a gate of the style's own, to the same level on the way up. So the scene's
     own light, which instance norm takes away, and its fine detail have a way through, and a style says how
-    much of them stays (the idea of the U-Net, Ronneberger et al. 2015).
+    much of them stays (the idea of the U-Net, Ronneberger et al. 2015). `squash`: the output goes through
+    a sigmoid, the scaled tanh of the paper in other words; otherwise it is clipped to its range, which
+    costs less and lets the identity style give bright and dark pictures back as they are.
     """
 
     unshuffle: int
@@ -30,6 +32,7 @@ class Architecture:
     blocks: int
     end_kernel: int
     skips: bool = False
+    squash: bool = True
 
     @property
     def stride(self) -> int:
@@ -74,7 +77,7 @@ class Architecture:
         return cls(**(values | {"widths": tuple(int(w) for w in values["widths"])}))
 
 
-LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3, skips=True)
+LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3, skips=True, squash=False)
 """Compact, for real time: all convolutions run at a quarter of the picture's side or less."""
 
 CLASSIC = Architecture(unshuffle=1, widths=(32, 64, 128), blocks=5, end_kernel=9)

@@ -144,9 +144,14 @@ class _Builder:
         return self.node("Concat", *(self.ints(s) if isinstance(s, int) else s for s in sizes), axis=0)
 
     def unfold(self, x: str, name: str) -> str:
-        """(N, 3 u u, H'/u, W'/u) float to (N, H, W, 3) uint8: sigmoid, 0..255, round, unfold, crop."""
+        """(N, 3 u u, H'/u, W'/u) float to (N, H, W, 3) uint8: to 0..255, round, unfold, crop."""
         side = self.architecture.unshuffle
-        x = self.node("Round", self.node("Mul", self.node("Sigmoid", x), self.scalar(255.0)))
+        if self.architecture.squash:
+            x = self.node("Mul", self.node("Sigmoid", x), self.scalar(255.0))
+        else:
+            x = self.node("Add", self.node("Mul", x, self.scalar(255.0)), self.scalar(127.5))
+            x = self.node("Clip", x, self.scalar(0.0), self.scalar(255.0))
+        x = self.node("Round", x)
         x = self.node("Transpose", self.node("Cast", x, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
         if side > 1:
             blocks = self.shape(-1, self.coarse_height, self.coarse_width, side, 3 * side)

@@ -14,9 +14,8 @@ class TransformNetwork(nn.Module):
     """Johnson's network with conditional instance norm, of any `Architecture`.
 
     Upsampling repeats pixels and convolves (Odena et al., "Deconvolution and Checkerboard Artifacts",
-    2016): transposed convolutions leave a grid on flat areas. The output is a sigmoid, which is the
-    scaled tanh of the paper in other words. The norms have no parameters: scales and shifts come with
-    each picture.
+    2016): transposed convolutions leave a grid on flat areas. The norms have no parameters: scales and
+    shifts come with each picture.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -63,7 +62,14 @@ class TransformNetwork(nn.Module):
             x = norm(self.convolve(x, f"up{i}")).relu()
             if arch.skips:
                 x = x + levels.pop() * gates.pop().to(x.dtype)
-        return unfold(self.convolve(x, "head").sigmoid(), arch.unshuffle)
+        x = self.convolve(x, "head")
+        if arch.squash:
+            x = x.sigmoid()
+        else:
+            x = x + 0.5
+            # Gradients pass as if nothing had been clipped, or what once left the range would never return.
+            x = x + (x.clamp(0, 1) - x).detach()
+        return unfold(x, arch.unshuffle)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:
         """Reflection padding, so that no border shows, and the convolution called `name`."""

@@ -1,0 +1,96 @@
+"""`vidstyle eval pictures PHOTOGRAPHS --painting FILE`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+from vidstyle.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vidstyle.frames import ImageArray
+    from vidstyle.training.evaluation import Judgement
+
+
+def pictures(
+    photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of photographs.")],
+    painting: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="The painting that is aimed at; several count together.")
+    ],
+    painted: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Judge these pictures, made by any program, instead of painting now."),
+    ] = None,
+    style: options.Style = ["mosaic"],  # noqa: B006: typer copies it
+    network: options.Network = "live",
+    size: Annotated[int, typer.Option(min=64, metavar="N", help="Shorter side of the photographs, pixels.")] = 384,
+    limit: Annotated[int | None, typer.Option("-n", min=1, metavar="N", help="Only the first N photographs.")] = None,
+    backend: options.Backend = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = options.PrecisionName.auto,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Content and style loss, shift error and noise gain of painted photographs."""
+    from vidstyle.backends.cpu import guard
+    from vidstyle.painter import Look, Painter
+    from vidstyle.styles import Library, parse_style
+
+    for path in (photographs, *painting, *filter(None, [painted])):
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+    if photographs.is_file():
+        raise UsageError(f"{photographs}: give the folder, not one photograph")
+    guard()
+    from vidstyle.networks.vgg import load_vgg
+    from vidstyle.training.evaluation import Judge, mean
+
+    judge = Judge(load_vgg(say=console.say), painting)
+    rows: list[Judgement] = []
+    if painted is not None:
+        rows.extend(_told(judge.pictures(photographs, painted)))
+    else:
+        library = Library()
+        loaded = library.network(network)
+        look = Look(mix=library.mix([parse_style(text) for text in style], loaded))
+        painter = Painter(loaded, backend=backend, device=device, precision=precision.value, say=console.detail)
+
+        def paint(images: ImageArray) -> ImageArray:
+            return painter.paint(images, look)
+
+        with painter:
+            rows.extend(_told(judge.program(photographs, paint, size=size, limit=limit)))
+    average = mean(rows)
+    if json:
+        console.data({"pictures": [asdict(row) for row in rows], "mean": asdict(average)})
+    else:
+        for line in _table([*rows, average]):
+            print(line)
+
+
+def _told(rows: Iterator[Judgement]) -> list[Judgement]:
+    """All rows, each said as it comes: VGG takes its time."""
+    told = []
+    for row in rows:
+        console.detail(f"{row.name}: style {row.style:.3f}, content {row.content:.3f}")
+        told.append(row)
+    return told
+
+
+def _table(rows: list[Judgement]) -> list[str]:
+    def number(value: float | None) -> str:
+        return "       -" if value is None else f"{value:8.3f}"
+
+    lines = [f"{'picture':24}   style content   shift   noise"]
+    lines += [
+        f"{row.name[:24]:24}{number(row.style)}{number(row.content)}{number(row.shift)}{number(row.noise)}"
+        for row in rows
+    ]
+    return lines
