@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vidstyle.errors import OutputError
+from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
 from vidstyle.live.statistics import Clock, Statistics
-from vidstyle.media.live_protocol import LiveFrame, LiveOutput, OutputLost, PictureFormat, Sound
+from vidstyle.media.live_protocol import LiveFrame, LiveOutput, OutputLost, PictureFormat, ReceiverAbsent, Sound
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before each further attempt to reach a receiver; the last holds for all further ones."""
@@ -113,7 +113,8 @@ class Outlet:
         except MailboxClosed:
             pass  # the session is over
         except Exception as error:  # of a library, or our own: the loop raises it in the main thread
-            self.error = OutputError(f"{self.output.name}: {error!r}")
+            words = str(error) if isinstance(error, VidstyleError) else repr(error)
+            self.error = OutputError(f"{self.output.name}: {words}")
             self.error.__cause__ = error
         finally:
             self._close()
@@ -135,6 +136,8 @@ class Outlet:
             while self._sounds:
                 self.output.hear(self._sounds.popleft())
             self.output.write(frame)
+        except ReceiverAbsent:
+            self._drop(frame, f"{self.output.name} without receiver")
         except OutputLost as error:
             self._lose(error)
             self._drop(frame, f"{self.output.name} not connected")

@@ -32,6 +32,10 @@ class OutputLost(OutputError):
     """The receiver is not there (any more): trying again later makes sense."""
 
 
+class ReceiverAbsent(OutputError):
+    """The output is ready and waits for somebody to connect; it stays open."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LiveFrame:
     """One picture on its way: `image` is (H, W, 3) uint8 RGB, never written to once it travels.
@@ -131,7 +135,7 @@ class LiveOutput(Protocol):
         ...
 
     def write(self, frame: LiveFrame) -> None:
-        """Deliver one picture of the format's size. Raises OutputLost, OutputError."""
+        """Deliver one picture of the format's size. Raises ReceiverAbsent, OutputLost, OutputError."""
         ...
 
     def hear(self, sound: Sound) -> None:

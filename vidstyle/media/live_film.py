@@ -1,0 +1,82 @@
+"""A recording of a live session: the film pipeline's writer, fed at the pictures' own times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Self
+
+from vidstyle.frames import Frame, VideoInfo
+from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
+from vidstyle.media.protocol import CopiedPacket, Writer
+from vidstyle.media.writer import EncodeOptions, open_writer
+
+TIME_BASE = Fraction(1, 90_000)
+
+PRESET = "ultrafast"
+"""x264's: a live session has no time for better compression. Other encoders have presets of their own."""
+
+_H264_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".ts")
+
+
+class LiveFilm:
+    """Writes a film file; frames keep the distances at which they were captured. It carries no sound.
+
+    As in `render` the file has a `.part` beside its name until it is complete, and that is playable.
+    """
+
+    steady = False
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self._writer: Writer | None = None
+        self._start: float | None = None
+        self._last = -1
+        self._frames = 0
+
+    def open(self, picture: PictureFormat) -> None:
+        """Open the file. Raises OutputError, UsageError (the name tells no format, or is taken)."""
+        info = VideoInfo(width=picture.width, height=picture.height, time_base=TIME_BASE, rate=picture.rate)
+        preset = PRESET if self.name.lower().endswith(_H264_SUFFIXES) else None
+        self._writer = open_writer(self.name, source=_NoFilm(info), options=EncodeOptions(preset=preset, audio="none"))
+
+    def write(self, frame: LiveFrame) -> None:
+        """Write one picture, (H, W, 3) uint8 RGB. Raises OutputError."""
+        assert self._writer
+        if self._start is None:
+            self._start = frame.captured
+        pts = max(self._last + 1, round((frame.captured - self._start) / TIME_BASE))
+        self._writer.write(Frame(image=frame.image, pts=pts, time_base=TIME_BASE, index=self._frames))
+        self._last = pts
+        self._frames += 1
+
+    def hear(self, sound: Sound) -> None:
+        """Recordings carry no sound."""
+
+    def close(self) -> None:
+        """Complete the file; one without pictures disappears. Raises OutputError."""
+        writer, self._writer = self._writer, None
+        if writer:
+            writer.close(commit=self._frames > 0)
+
+
+class _NoFilm:
+    """What the writer wants to know of its source, where there is no film to take anything from."""
+
+    container = None
+    video_stream = None
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.info = info
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(())
+
+    def events(self) -> Iterator[Frame | CopiedPacket]:
+        return iter(())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...

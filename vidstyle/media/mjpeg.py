@@ -1,0 +1,244 @@
+"""The picture as a web page: Motion JPEG for OBS's browser source and for people, with statistics and control.
+
+Loopback only, unless another address is named. Pages of other sites can neither read it nor steer it: the
+`Host` must be ours, and commands must come as JSON, which a foreign page may not send.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import OutputError, UsageError, VidstyleError
+from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
+from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
+
+QUALITY = 85
+"""JPEG quality, 0..100."""
+
+PATIENCE = 2.0
+"""Seconds that a client may leave a picture unread before it is dropped."""
+
+LARGEST_COMMAND = 4096
+"""Bytes of a command's JSON."""
+
+BOUNDARY = "vidstyle-frame"
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>vidstyle</title>
+<style>html,body{margin:0;height:100%;background:#000;overflow:hidden}
+img{width:100%;height:100%;object-fit:contain;display:block}</style>
+<img id="picture" src="/stream" alt="the painted camera">
+<script>
+const picture = document.getElementById("picture");
+picture.onerror = () => setTimeout(() => { picture.src = "/stream?" + Date.now(); }, 1000);
+</script></html>
+"""
+
+Status = Callable[[], dict[str, Any]]
+Perform = Callable[[str, Any], None]
+
+
+class MjpegPage:
+    """An HTTP server: `/` the page, `/stream` Motion JPEG, `/snapshot.jpg`, `/stats`, `/health`, `POST /control`.
+
+    `status` gives the statistics, `perform` takes a command and its value. Every viewer has a mailbox of
+    depth one: a slow one misses pictures, one that takes none for two seconds is dropped.
+    """
+
+    steady = False
+
+    def __init__(self, url: str, *, status: Status, perform: Perform) -> None:
+        parts = urlsplit(url)
+        try:
+            host, port = parts.hostname or "127.0.0.1", parts.port if parts.port is not None else 8080
+        except ValueError:
+            raise UsageError(f"output {url!r}: write http://HOST:PORT") from None
+        self.name = url
+        self.status, self.perform = status, perform
+        self.viewers_dropped = 0
+        self.address = (host, port)
+        self._server: _Server | None = None
+        self._lock = threading.Lock()
+        self._viewers: set[Mailbox[bytes]] = set()
+        self._latest: LiveFrame | None = None
+
+    def open(self, picture: PictureFormat) -> None:
+        """Start serving. Raises OutputError if the address is taken or not ours."""
+        try:
+            self._server = _Server(self)
+        except OSError as error:
+            raise OutputError(
+                f"{self.name}: cannot listen there ({error.strerror or error}); choose another port"
+            ) from error
+        self.address = (self.address[0], self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="http", daemon=True).start()
+
+    def write(self, frame: LiveFrame) -> None:
+        """Hand one picture to everybody who is watching."""
+        self._latest = frame
+        with self._lock:
+            viewers = list(self._viewers)
+        if viewers:
+            data = encode_jpeg(frame)
+            for mailbox in viewers:
+                mailbox.put(data)
+
+    def hear(self, sound: Sound) -> None:
+        """Pages carry no sound."""
+
+    def close(self) -> None:
+        """Stop serving; viewers see the stream end."""
+        server, self._server = self._server, None
+        if server:
+            server.shutdown()
+            server.server_close()
+        with self._lock:
+            for mailbox in self._viewers:
+                mailbox.close()
+
+    def snapshot(self) -> bytes | None:
+        """The last picture as JPEG; None before the first."""
+        return encode_jpeg(self._latest) if self._latest else None
+
+    def watch(self, send: Callable[[bytes], object]) -> None:
+        """Give `send` every picture that it has time for, until it raises OSError or the page closes."""
+        mailbox: Mailbox[bytes] = Mailbox()
+        with self._lock:
+            self._viewers.add(mailbox)
+        try:
+            if self._latest:
+                mailbox.put(encode_jpeg(self._latest))
+            while self._server:
+                try:
+                    send(mailbox.take(1.0))
+                except MailboxEmpty:
+                    continue
+        except MailboxClosed:
+            pass  # the session is over
+        except OSError:
+            self.viewers_dropped += 1
+        finally:
+            with self._lock:
+                self._viewers.discard(mailbox)
+
+
+def encode_jpeg(frame: LiveFrame) -> bytes:
+    """The picture as JPEG. Raises OutputError."""
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not ok:
+        raise OutputError("a picture could not be encoded as JPEG")
+    return bytes(np.asarray(data, np.uint8).tobytes())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, page: MjpegPage) -> None:
+        self.page = page
+        if ":" in page.address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(page.address, _Handler)
+
+    def server_bind(self) -> None:
+        # Without HTTPServer's look-up of our own name, which may take seconds where DNS is slow.
+        super(ThreadingHTTPServer.__mro__[2], self).server_bind()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Viewers come and go; that is not worth a traceback."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = PATIENCE
+
+    def do_GET(self) -> None:  # noqa: N802
+        if not self._host_is_ours():
+            return
+        page, path = self.server.page, urlsplit(self.path).path
+        if path == "/":
+            self._answer(200, PAGE.encode(), "text/html; charset=utf-8")
+        elif path == "/stream":
+            self._stream()
+        elif path == "/stats":
+            self._json(200, page.status())
+        elif path == "/health":
+            status = page.status()
+            live = status.get("camera_state") == "live"
+            self._json(200 if live else 503, {"ok": live, "camera": status.get("camera_state")})
+        elif path == "/snapshot.jpg" and (data := page.snapshot()):
+            self._answer(200, data, "image/jpeg")
+        else:
+            self._json(404, {"error": f"nothing at {path}"})
+
+    def do_POST(self) -> None:  # noqa: N802
+        """`{"command": "strength", "value": 0.5}`"""
+        if not self._host_is_ours():
+            return
+        length = self.headers.get("Content-Length", "")
+        if urlsplit(self.path).path != "/control":
+            self._json(404, {"error": "commands go to /control"})
+        elif self.headers.get_content_type() != "application/json":
+            self._json(415, {"error": "commands are application/json"})
+        elif not length.isdecimal() or int(length) > LARGEST_COMMAND:
+            self._json(413, {"error": f"commands have up to {LARGEST_COMMAND} bytes"})
+        else:
+            self._perform(self.rfile.read(int(length)))
+
+    def _perform(self, body: bytes) -> None:
+        try:
+            order = json.loads(body)
+            self.server.page.perform(str(order["command"]), order.get("value"))
+        except (ValueError, KeyError, TypeError, AttributeError, VidstyleError) as error:
+            self._json(400, {"error": str(error)})
+        else:
+            self._json(200, {"ok": True})
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        # A small buffer: what lies in it is old by the time the viewer sees it.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+
+        def send(data: bytes) -> None:
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self.connection.sendall(head.encode() + data + b"\r\n")
+
+        self.server.page.watch(send)
+
+    def _host_is_ours(self) -> bool:
+        """Against DNS rebinding: a page under a foreign name that resolves to us may not look in."""
+        host = urlsplit("//" + self.headers.get("Host", "")).hostname or ""
+        bound = self.server.page.address[0]
+        if bound in ("127.0.0.1", "localhost", "::1") and host not in ("127.0.0.1", "localhost", "::1"):
+            self._json(403, {"error": "this page is for this machine only"})
+            return False
+        return True
+
+    def _json(self, code: int, value: dict[str, Any]) -> None:
+        self._answer(code, json.dumps(value).encode(), "application/json")
+
+    def _answer(self, code: int, body: bytes, kind: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Requests are not logged."""

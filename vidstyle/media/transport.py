@@ -1,0 +1,255 @@
+"""Where a live MPEG transport stream's bytes go: UDP, TCP, or another program; no write waits for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from typing import Protocol
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.media.live_protocol import OutputLost, ReceiverAbsent
+
+PATIENCE = 2.0
+"""Seconds that connecting to a receiver, or one write to it, may take."""
+
+DATAGRAM = 7 * 188
+"""Bytes a UDP datagram: seven transport packets, the most that an Ethernet frame holds."""
+
+
+class Transport(Protocol):
+    """A way for bytes. `write` and `flush` raise OutputLost when the receiver is gone or takes nothing.
+
+    `is_called`: receivers connect to us, so when one leaves, another may come.
+    """
+
+    is_called: bool
+
+    def connect(self) -> None:
+        """Reach the receiver. Raises ReceiverAbsent while one is waited for, OutputLost, OutputError."""
+        ...
+
+    def write(self, data: bytes) -> int: ...
+
+    def flush(self) -> None:
+        """Send what was held back: a picture is complete."""
+        ...
+
+    def hang_up(self) -> None:
+        """Leave the receiver; another may come."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def transport_for(url: str) -> Transport:
+    """`udp://HOST:PORT`, `tcp://HOST:PORT` (`?listen`: the receiver connects to us) or `srt://`. Raises UsageError."""
+    parts = urlsplit(url)
+    if parts.scheme == "srt":
+        return ProgramTransport(url)
+    host, port = _address(parts, url)
+    if parts.scheme == "udp":
+        return UdpTransport(host, port)
+    if "listen" in parse_qs(parts.query, keep_blank_values=True):
+        return ListeningTransport(host, port)
+    return TcpTransport(host, port)
+
+
+def _address(parts: SplitResult, url: str) -> tuple[str, int]:
+    try:
+        host, port = (parts.hostname or "").removeprefix("@"), parts.port
+    except ValueError:
+        host, port = "", None
+    if not port:
+        raise UsageError(f"output {url!r}: a stream needs a host and a port, as in {parts.scheme}://127.0.0.1:9000")
+    return host or "127.0.0.1", port
+
+
+class UdpTransport:
+    """Datagrams of seven transport packets; whether anybody listens is not known."""
+
+    is_called = False
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._held = bytearray()
+        self._socket: socket.socket | None = None
+
+    def connect(self) -> None:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+            self._socket = socket.socket(family, kind, protocol)
+            self._socket.settimeout(PATIENCE)
+            self._address = address
+        except OSError as error:
+            raise OutputLost(f"udp://{self._host}:{self._port} cannot be reached: {error.strerror}") from error
+
+    def write(self, data: bytes) -> int:
+        self._held += data
+        while len(self._held) >= DATAGRAM:
+            self._send(DATAGRAM)
+        return len(data)
+
+    def flush(self) -> None:
+        if self._held:
+            self._send(len(self._held))
+
+    def hang_up(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+        self._held.clear()
+
+    def _send(self, count: int) -> None:
+        piece = bytes(self._held[:count])
+        del self._held[:count]
+        if not self._socket:
+            return
+        try:
+            self._socket.sendto(piece, self._address)
+        except ConnectionError:
+            pass  # an earlier datagram found nobody; somebody may come
+        except OSError as error:
+            raise OutputLost(f"udp://{self._host}:{self._port}: {error.strerror or error}") from error
+
+
+class TcpTransport:
+    """A connection to a receiver that waits for it."""
+
+    is_called = False
+
+    def __init__(self, host: str, port: int) -> None:
+        self._name = f"tcp://{host}:{port}"
+        self._host, self._port = host, port
+        self._socket: socket.socket | None = None
+
+    def connect(self) -> None:
+        try:
+            self._take(socket.create_connection((self._host, self._port), PATIENCE))
+        except OSError as error:
+            raise OutputLost(
+                f"{self._name}: nobody takes the stream ({error.strerror or error}); start the receiver, "
+                f"or let it connect to us: {self._name}?listen"
+            ) from error
+
+    def write(self, data: bytes) -> int:
+        if not self._socket:
+            raise OutputLost(f"{self._name}: not connected")
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise OutputLost(f"{self._name}: the receiver has gone or takes nothing ({error})") from error
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def hang_up(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+    def close(self) -> None:
+        self.hang_up()
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connection
+
+
+class ListeningTransport(TcpTransport):
+    """The other way round: one receiver at a time connects to us."""
+
+    is_called = True
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self._server: socket.socket | None = None
+
+    def connect(self) -> None:
+        if self._server is None:
+            try:
+                self._server = socket.create_server((self._host, self._port))
+            except OSError as error:
+                raise OutputError(
+                    f"{self._name}: cannot listen there ({error.strerror}); choose another port"
+                ) from error
+            self._server.setblocking(False)
+        try:
+            self._take(self._server.accept()[0])
+        except BlockingIOError:
+            raise ReceiverAbsent(f"{self._name}: nobody has connected yet") from None
+
+    def close(self) -> None:
+        self.hang_up()
+        if self._server:
+            self._server.close()
+        self._server = None
+
+
+class ProgramTransport:
+    """Through the system's ffmpeg, for protocols that the bundled FFmpeg has not: SRT."""
+
+    is_called = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._program: subprocess.Popen[bytes] | None = None
+
+    def connect(self) -> None:
+        ffmpeg = shutil.which("ffmpeg")
+        if not ffmpeg or not _speaks(ffmpeg, "srt"):
+            found = "the ffmpeg on this system has no SRT" if ffmpeg else "SRT needs the ffmpeg program, not found here"
+            raise OutputError(f"{self._url}: {found}; install one with libsrt, or use udp://HOST:PORT")
+        command = [ffmpeg, "-loglevel", "error", "-fflags", "nobuffer", "-f", "mpegts", "-i", "pipe:0"]
+        command += ["-map", "0", "-c", "copy", "-f", "mpegts", "-flush_packets", "1", self._url]
+        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def write(self, data: bytes) -> int:
+        program = self._program
+        if not program or not program.stdin or program.poll() is not None:
+            raise OutputLost(f"{self._url}: {self._last_words() or 'ffmpeg has ended'}")
+        try:
+            return program.stdin.write(data)
+        except OSError as error:
+            raise OutputLost(f"{self._url}: {self._last_words() or error}") from error
+
+    def flush(self) -> None:
+        if self._program and self._program.stdin:
+            with contextlib.suppress(OSError):  # the next write tells why
+                self._program.stdin.flush()
+
+    def hang_up(self) -> None:
+        program, self._program = self._program, None
+        if not program:
+            return
+        if program.stdin:
+            with contextlib.suppress(OSError):
+                program.stdin.close()
+        try:
+            program.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
+        if program.stderr:
+            program.stderr.close()
+
+    def close(self) -> None:
+        self.hang_up()
+
+    def _last_words(self) -> str:
+        if not self._program or not self._program.stderr or self._program.poll() is None:
+            return ""
+        lines = self._program.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def _speaks(ffmpeg: str, protocol: str) -> bool:
+    listed = subprocess.run([ffmpeg, "-hide_banner", "-protocols"], capture_output=True, text=True, check=False)
+    return protocol in listed.stdout.split()
