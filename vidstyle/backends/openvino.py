@@ -137,12 +137,14 @@ class OpenVinoEngine:
             raise ValueError(f"images are {images.shape}; this engine takes {expected}")
 
     def _bind(self, request: Any, image: ImageArray, painted: ImageArray, style: StyleVector) -> None:
-        """Let the request read and write the arrays' own memory."""
+        """Let the request read and write the arrays' own memory; OpenVINO refuses to share what is read-only."""
         import openvino
 
-        request.set_input_tensor(0, openvino.Tensor(np.ascontiguousarray(image), shared_memory=True))
+        request.set_input_tensor(0, openvino.Tensor(np.require(image, requirements=["C", "W"]), shared_memory=True))
         if self._takes_style:
-            request.set_input_tensor(1, openvino.Tensor(np.ascontiguousarray(style), shared_memory=True))
+            request.set_input_tensor(
+                1, openvino.Tensor(np.require(style, np.float32, requirements=["C", "W"]), shared_memory=True)
+            )
         request.set_output_tensor(openvino.Tensor(painted, shared_memory=True))
 
 

@@ -1,0 +1,124 @@
+"""The gate: what passes, what is passed over and said, and that it is asked only once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vidstyle.backends import fidelity
+from vidstyle.backends.protocol import Engine, EngineInfo, Precision
+from vidstyle.errors import BackendError
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.styles import Library
+
+
+class FakeEngine:
+    """Adds `error` levels to a share of the values, and is as slow as told."""
+
+    def __init__(self, precision: Precision, error: int = 0, share: float = 1.0) -> None:
+        self.info = EngineInfo(
+            backend="fake", device="CPU", precision=precision, width=fidelity.WIDTH, height=fidelity.HEIGHT, batch=1
+        )
+        self.error, self.share, self.closed = error, share, False
+
+    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
+        painted = np.clip(images, 0, 200).copy()
+        values = painted.reshape(-1)
+        values[: int(values.size * self.share)] += np.uint8(self.error)
+        return painted
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Workshop:
+    def __init__(self, **errors: tuple[int, float]) -> None:
+        self.errors = errors
+        self.opened: list[str] = []
+
+    def open_at(self, precision: Precision, width: int, height: int) -> Engine:
+        self.opened.append(precision)
+        error, share = self.errors.get(precision, (0, 1.0))
+        return FakeEngine(precision, error, share)
+
+
+@pytest.fixture
+def subject(library: Library) -> fidelity.Subject:
+    return fidelity.Subject(network=library.network("live"), backend="fake", device="CPU", versions="1")
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"int8": 0.5, "bf16": 0.5, "fp16": 3.0, "fp32": 1.0}
+    monkeypatch.setattr(fidelity, "_seconds", lambda engine, images, style: times[engine.info.precision])
+
+
+@pytest.mark.parametrize(
+    ("error", "share", "faithful"),
+    [(1, 1.0, True), (2, 1.0, False), (4, 0.2, True), (5, 0.0005, True), (5, 0.002, False)],
+)
+def test_the_limits(subject: fidelity.Subject, error: int, share: float, faithful: bool) -> None:
+    workshop = Workshop(bf16=(error, share))
+    assert fidelity.judge(subject, "bf16", workshop.open_at).faithful is faithful
+
+
+def test_the_next_precision_is_taken_and_said(subject: fidelity.Subject) -> None:
+    said: list[str] = []
+    workshop = Workshop(int8=(9, 1.0), bf16=(1, 0.5))
+    assert fidelity.choose(subject, ["int8", "bf16", "fp32"], workshop.open_at, said.append) == "bf16"
+    assert len(said) == 1
+    assert "int8 passed over, not faithful" in said[0]
+    assert "mean error 9.00 levels" in said[0]
+
+
+def test_what_is_slower_than_fp32_is_passed_over(subject: fidelity.Subject) -> None:
+    said: list[str] = []
+    assert fidelity.choose(subject, ["fp16", "fp32"], Workshop().open_at, said.append) == "fp32"
+    assert "slower than fp32 here" in said[0]
+
+
+def test_nothing_left_is_an_error(subject: fidelity.Subject) -> None:
+    with pytest.raises(BackendError, match="wrongly in fp16"):
+        fidelity.choose(subject, ["fp16"], Workshop(fp16=(50, 1.0)).open_at, lambda line: None)
+
+
+def test_an_unfaithful_choice_of_the_users_own_is_said(subject: fidelity.Subject) -> None:
+    said: list[str] = []
+    fidelity.warn_if_unfaithful(subject, "bf16", Workshop(bf16=(9, 1.0)).open_at, said.append)
+    assert "bf16 is not faithful" in said[0]
+    fidelity.warn_if_unfaithful(subject, "fp32", Workshop(fp32=(9, 1.0)).open_at, said.append)
+    assert len(said) == 1
+
+
+def test_the_verdict_is_kept(subject: fidelity.Subject) -> None:
+    workshop = Workshop(bf16=(1, 0.5))
+    first = fidelity.judge(subject, "bf16", workshop.open_at)
+    assert fidelity.judge(subject, "bf16", workshop.open_at) == first
+    assert workshop.opened == ["bf16", "fp32"]
+
+
+def test_other_versions_are_judged_anew(subject: fidelity.Subject) -> None:
+    workshop = Workshop()
+    fidelity.judge(subject, "bf16", workshop.open_at)
+    newer = fidelity.Subject(network=subject.network, backend="fake", device="CPU", versions="2")
+    fidelity.judge(newer, "bf16", workshop.open_at)
+    assert workshop.opened.count("bf16") == 2
+
+
+def test_a_damaged_verdict_is_judged_anew(subject: fidelity.Subject) -> None:
+    from vidstyle.cache import cache_folder
+
+    workshop = Workshop()
+    expected = fidelity.judge(subject, "bf16", workshop.open_at)
+    (file,) = cache_folder("fidelity").iterdir()
+    file.write_text('{"mean": 0')
+    assert fidelity.judge(subject, "bf16", workshop.open_at) == expected
+
+
+def test_the_pictures_are_fixed_and_varied() -> None:
+    first, second = (fidelity.trial_pictures(64, 48) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert first.shape == (2, 48, 64, 3)
+    assert first.dtype == np.uint8
+    assert first.min() < 10
+    assert first.max() > 240

@@ -1,0 +1,145 @@
+"""OpenVINO's engine against PyTorch, its batches, its refusals, and the fast path's imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vidstyle.backends import cpu
+from vidstyle.backends import openvino as backend
+from vidstyle.backends.protocol import EngineSpec, PrecisionChoice
+from vidstyle.backends.torch import Torch
+from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.networks.network import Network
+from vidstyle.styles import Library
+
+SIZES = [(64, 48), (37, 23), (8, 8), (1, 1)]
+
+
+def pictures(count: int, width: int, height: int) -> ImageArray:
+    return np.random.default_rng(3).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+
+
+def style(network: Network) -> StyleVector:
+    return np.random.default_rng(4).normal(1, 0.3, network.style_size).astype(np.float32)
+
+
+def spec(width: int, height: int, *, batch: int = 1, precision: PrecisionChoice = "fp32") -> EngineSpec:
+    return EngineSpec(width=width, height=height, batch=batch, precision=precision)
+
+
+def say(line: str) -> None:
+    raise AssertionError(f"unexpected message: {line}")
+
+
+@pytest.mark.parametrize("name", ["live", "classic"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_paints_what_torch_paints(library: Library, name: str, width: int, height: int) -> None:
+    network = library.network(name)
+    frames, vector = pictures(2, width, height), style(network)
+    size = spec(width, height, batch=2)
+    ours = backend.OpenVino().load(network, size, say).run(frames, vector)
+    theirs = Torch().load(network, size, say).run(frames, vector)
+    assert ours.shape == frames.shape
+    assert ours.dtype == np.uint8
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+    assert len(np.unique(ours)) > 1 or width == 1
+
+
+def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:
+    network = library.network("live")
+    frames, vector = pictures(5, 40, 24), style(network)
+    engine = backend.OpenVino().load(network, spec(40, 24, batch=5), say)
+    whole = engine.run(frames, vector)
+    for count in (1, 2, 4):
+        assert np.array_equal(engine.run(frames[:count], vector), whole[:count])
+    with pytest.raises(ValueError, match="1 to 5 frames of 40x24"):
+        engine.run(pictures(6, 40, 24), vector)
+    with pytest.raises(ValueError, match="40x24"):
+        engine.run(pictures(1, 24, 40), vector)
+
+
+def test_results_are_the_callers_own(library: Library) -> None:
+    network = library.network("live")
+    engine = backend.OpenVino().load(network, spec(40, 24), say)
+    first = engine.run(pictures(1, 40, 24), style(network))
+    kept = first.copy()
+    engine.run(255 - pictures(1, 40, 24), style(network))
+    assert np.array_equal(first, kept)
+
+
+def test_arrays_need_not_be_contiguous_nor_writable(library: Library) -> None:
+    network = library.network("live")
+    engine = backend.OpenVino().load(network, spec(40, 24), say)
+    frames, vector = pictures(1, 40, 24), style(network)
+    frozen = frames.copy()
+    frozen.flags.writeable = False
+    expected = engine.run(frames, vector)
+    assert np.array_equal(engine.run(frozen, vector), expected)
+    assert np.array_equal(engine.run(np.asfortranarray(frames), vector), expected)
+    assert np.array_equal(engine.run(frames, np.repeat(vector, 2)[::2]), expected)
+
+
+def test_closing_twice_is_fine_and_running_after_it_is_not(library: Library) -> None:
+    network = library.network("live")
+    engine = backend.OpenVino().load(network, spec(40, 24), say)
+    engine.close()
+    engine.close()
+    with pytest.raises(BackendError, match="closed"):
+        engine.run(pictures(1, 40, 24), style(network))
+
+
+def test_unknown_device_and_precision_are_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = library.network("live")
+    with pytest.raises(BackendError, match=r"no device 'GPU.7' here; it has: .*CPU"):
+        backend.OpenVino().load(network, EngineSpec(width=8, height=8, device="GPU.7"), say)
+    with pytest.raises(BackendError, match="no int8 on CPU"):
+        backend.OpenVino().load(network, spec(8, 8, precision="int8"), say)
+    monkeypatch.setattr(cpu, "processor", lambda cpuinfo=None: cpu.Processor(
+        model="old", threads=1, amx=False, bf16=False, hidden_tiles=False, limit=None))  # fmt: skip
+    with pytest.raises(BackendError, match="no bf16 on CPU"):
+        backend.OpenVino().load(network, spec(8, 8, precision="bf16"), say)
+
+
+def test_memory_errors_are_told_from_others() -> None:
+    for text in ("std::bad_alloc", "could not allocate 123 bytes", "CL_OUT_OF_RESOURCES"):
+        assert type(backend._translated(RuntimeError(text), "x")) is OutOfMemory
+    assert type(backend._translated(RuntimeError("Cannot open library"), "x")) is BackendError
+
+
+def test_compiled_networks_are_kept(library: Library, cache: object) -> None:
+    backend.OpenVino().load(library.network("live"), spec(40, 24), say)
+    from vidstyle.cache import cache_folder
+
+    assert list(cache_folder("openvino").iterdir())
+
+
+def test_a_damaged_cache_costs_time_not_the_run(library: Library) -> None:
+    from vidstyle.cache import cache_folder
+
+    network = library.network("live")
+    frames, vector = pictures(1, 40, 24), style(network)
+    expected = backend.OpenVino().load(network, spec(40, 24), say).run(frames, vector)
+    for file in cache_folder("openvino").iterdir():
+        file.chmod(0o644)
+        file.write_bytes(file.read_bytes()[:1000])
+    assert np.array_equal(backend.OpenVino().load(network, spec(40, 24), say).run(frames, vector), expected)
+
+
+def test_the_fast_path_loads_no_torch(library: Library) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from vidstyle.backends.protocol import EngineSpec
+from vidstyle.backends.registry import open_engine
+from vidstyle.styles import Library
+network = Library([Path({str(library.roots[0])!r})]).network("live")
+open_engine(network, EngineSpec(width=16, height=16), backend="auto", say=print)
+print(sorted({{"torch", "onnx", "cv2", "av"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "[]"

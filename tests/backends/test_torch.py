@@ -1,0 +1,50 @@
+"""The torch backend's own behaviour; what it paints is compared with OpenVINO in test_openvino."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vidstyle.backends import torch as backend
+from vidstyle.backends.protocol import EngineSpec
+from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.networks.network import Network
+from vidstyle.styles import Library
+
+
+def say(line: str) -> None:
+    raise AssertionError(f"unexpected message: {line}")
+
+
+def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:
+    network = library.network("live")
+    engine = backend.Torch().load(network, EngineSpec(width=20, height=12, batch=3, precision="fp32"), say)
+    frames = np.random.default_rng(0).integers(0, 256, (3, 12, 20, 3), dtype=np.uint8)
+    frames.flags.writeable = False
+    vector = np.ones(network.style_size, np.float32)
+    whole = engine.run(frames, vector)
+    assert np.abs(engine.run(frames[:1], vector).astype(int) - whole[:1]).max() <= 1
+    with pytest.raises(ValueError, match="1 to 3 frames of 20x12"):
+        engine.run(frames[:, :8], vector)
+    engine.close()
+    engine.close()
+    with pytest.raises(BackendError, match="closed"):
+        engine.run(frames, vector)
+
+
+def test_refusals_say_what_to_do(library: Library) -> None:
+    network = library.network("live")
+    with pytest.raises(BackendError, match="no device 'cuda:99' here"):
+        backend.Torch().load(network, EngineSpec(width=8, height=8, device="cuda:99"), say)
+    with pytest.raises(BackendError, match="no int8"):
+        backend.Torch().load(network, EngineSpec(width=8, height=8, precision="int8", device="cpu"), say)
+    imported = Network(name="foreign", graph=network.graph, sha256="0", style_size=0, architecture=None)
+    with pytest.raises(BackendError, match="use --backend openvino"):
+        backend.Torch().load(imported, EngineSpec(width=8, height=8), say)
+
+
+def test_memory_errors_are_told_from_others() -> None:
+    with pytest.raises(OutOfMemory), backend._translated_errors("x"):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    with pytest.raises(BackendError, match="shape mismatch"), backend._translated_errors("x"):
+        raise RuntimeError("shape mismatch")
