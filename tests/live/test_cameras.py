@@ -322,7 +322,7 @@ def test_forbidden_and_busy_devices_are_told_apart(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(camera_device.os, "access", lambda path, mode: False)
     with pytest.raises(InputError, match=r"forbidden.*usermod -aG video"):
         camera_device._check_node(tmp_path, "Cam")
-    monkeypatch.setattr(camera_device, "_users_of", lambda node: ["obs (4711)"])
+    monkeypatch.setattr(camera_device, "programs_using", lambda node: ["obs (4711)"])
     assert "busy: used by obs (4711)" in camera_device._why_not_opened(0, "Cam")
 
 

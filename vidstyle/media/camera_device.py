@@ -129,7 +129,7 @@ def _why_not_opened(number: int, name: str) -> str:
         }.get(sys.platform, "this user must be allowed to use it")
         return f"camera {number} cannot be opened: missing, used by another program, or forbidden ({hint})"
     node = f"/dev/video{number}"
-    users = _users_of(node)
+    users = programs_using(node)
     if users:
         return f"{node} ({name}) is busy: used by {', '.join(users)}; close that program or choose another camera"
     try:
@@ -140,7 +140,7 @@ def _why_not_opened(number: int, name: str) -> str:
     return f"{node} ({name}) gives no pictures: perhaps its second, non-picture device; {cameras_in_words()}"
 
 
-def _users_of(node: str) -> list[str]:
+def programs_using(node: str) -> list[str]:
     """Programs that hold `node` open, as `name (pid)`; only those of users whose processes we may look at."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -150,7 +151,7 @@ class _Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         # Without HTTPServer's look-up of our own name, which may take seconds where DNS is slow.
-        super(ThreadingHTTPServer.__mro__[2], self).server_bind()
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -162,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if not self._host_is_ours():
             return
         page, path = self.server.page, urlsplit(self.path).path
@@ -181,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(404, {"error": f"nothing at {path}"})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """`{"command": "strength", "value": 0.5}`"""
         if not self._host_is_ours():
             return
