@@ -109,6 +109,8 @@ class OpenVinoEngine:
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32; N is at most `info.batch`."""
         self._check(images)
+        images = np.require(images, requirements=["C", "W"])  # OpenVINO refuses to share what is read-only
+        style = np.require(style, np.float32, requirements=["C", "W"])
         painted = np.empty_like(images)
         try:
             for start in range(0, len(images), len(self._requests)):
@@ -137,14 +139,12 @@ class OpenVinoEngine:
             raise ValueError(f"images are {images.shape}; this engine takes {expected}")
 
     def _bind(self, request: Any, image: ImageArray, painted: ImageArray, style: StyleVector) -> None:
-        """Let the request read and write the arrays' own memory; OpenVINO refuses to share what is read-only."""
+        """Let the request read and write the arrays' own memory; the caller keeps them alive."""
         import openvino
 
-        request.set_input_tensor(0, openvino.Tensor(np.require(image, requirements=["C", "W"]), shared_memory=True))
+        request.set_input_tensor(0, openvino.Tensor(image, shared_memory=True))
         if self._takes_style:
-            request.set_input_tensor(
-                1, openvino.Tensor(np.require(style, np.float32, requirements=["C", "W"]), shared_memory=True)
-            )
+            request.set_input_tensor(1, openvino.Tensor(style, shared_memory=True))
         request.set_output_tensor(openvino.Tensor(painted, shared_memory=True))
 
 
