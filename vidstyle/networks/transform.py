@@ -34,6 +34,9 @@ class TransformNetwork(nn.Module):
     def forward(self, pictures: Tensor, styles: Tensor) -> Tensor:
         """Paint `pictures` (N, 3, H, W) RGB in 0..1 in `styles` (N, S); returns the same shape and range.
 
+        In training mode an output that is not squashed is not clipped either: clipping stops gradients,
+        so what once left the range would never return; the trainer punishes it instead.
+
         H and W must be multiples of `architecture.stride` and at least twice that; the ONNX graph
         and the torch backend pad other sizes.
         """
@@ -66,9 +69,7 @@ class TransformNetwork(nn.Module):
         if arch.squash:
             x = x.sigmoid()
         else:
-            x = x + 0.5
-            # Gradients pass as if nothing had been clipped, or what once left the range would never return.
-            x = x + (x.clamp(0, 1) - x).detach()
+            x = x + 0.5 if self.training else (x + 0.5).clamp(0, 1)
         return unfold(x, arch.unshuffle)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:

@@ -34,6 +34,11 @@ def style_loss(painted: Tensor, target: Tensor) -> Tensor:
     return (painted - target).square().sum((1, 2)) / target.square().sum((1, 2))
 
 
+def out_of_range(pictures: Tensor) -> Tensor:
+    """Mean squared distance of (N, 3, H, W) values from 0..1, (N,)."""
+    return (pictures - pictures.clamp(0, 1)).square().mean((1, 2, 3))
+
+
 def total_variation(pictures: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels of (N, 3, H, W) pictures in 0..1, (N,)."""
     rows = (pictures[:, :, 1:] - pictures[:, :, :-1]).square().mean((1, 2, 3))
@@ -47,7 +52,8 @@ class LossWeights:
 
     `content_layers` share `content`; each of `style_layers` counts `style`. `variation` smooths,
     `steadiness` is the weight of the squared difference (0..1 values) between the painted moved
-    picture and the moved painted picture, `identity` that of the identity style's squared error.
+    picture and the moved painted picture, `identity` that of the identity style's squared error,
+    `out_of_range` that of the squared distance from 0..1.
     """
 
     content: float = 1.0
@@ -55,6 +61,7 @@ class LossWeights:
     variation: float = 3.0
     steadiness: float = 100.0
     identity: float = 400.0
+    out_of_range: float = 200.0
     content_layers: tuple[str, ...] = ("relu3_1", "relu4_2")
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
 

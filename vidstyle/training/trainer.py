@@ -22,7 +22,7 @@ from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, neutral_style
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.losses import LossWeights, PerceptualLoss, total_variation
+from vidstyle.training.losses import LossWeights, PerceptualLoss, out_of_range, total_variation
 from vidstyle.training.motion import disturb, random_motion, unsteadiness
 from vidstyle.training.photographs import Photographs, read_picture
 
@@ -56,7 +56,8 @@ class Recipe:
 
     `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
     identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
-    give the picture back in every style; cheap, and the scene then has its way through. `rate` is Adam's, falling by a half cosine to nothing.
+    give the picture back in every style; cheap, and the scene then has its way through. `rate` is
+    Adam's, falling by a half cosine to nothing.
     """
 
     architecture: Architecture
@@ -163,7 +164,9 @@ class Trainer:
                 sums, counted, began = {}, 0, time.perf_counter()
 
     def _learning_rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / WARM_UP)
+        rehearsal = self.recipe.rehearsal if self.from_nothing else 0
+        phase = self.step - rehearsal if self.step >= rehearsal else self.step  # the losses change, so warm up again
+        warm = min(1.0, (phase + 1) / WARM_UP)
         return self.recipe.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
 
     def _rise(self) -> float:
@@ -198,6 +201,7 @@ class Trainer:
                 * rise
             }
             terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
+            terms["range"] = out_of_range(painted).mean() * weights.out_of_range
             terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
             if not as_is.all():
                 chosen = drawn[~as_is]
@@ -250,7 +254,9 @@ class Trainer:
     def paint(self, photographs: Tensor, name: str) -> Tensor:
         """Paint (N, 3, H, W) photographs in 0..1 in the style called `name`, for sample sheets."""
         styles = self.vectors[self.names.index(name)].expand(len(photographs), -1)
+        self.network.eval()
         result: Tensor = self.network(photographs.to(self.device), styles).float().cpu()
+        self.network.train()
         return result
 
 
