@@ -60,6 +60,15 @@ def test_ending_from_outside_stops_the_putter_but_keeps_what_is_inside() -> None
     assert list(channel) == [1]
 
 
+def test_cutting_drops_what_is_inside_and_ends_properly() -> None:
+    channel: Channel[int] = Channel(10)
+    channel.put(1, 1)
+    channel.cut()
+    assert list(channel) == []
+    with pytest.raises(ChannelClosed):
+        channel.put(2, 1)
+
+
 def test_breaking_drops_everything_on_both_sides() -> None:
     channel: Channel[int] = Channel(10)
     channel.put(1, 1)

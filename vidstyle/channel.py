@@ -69,6 +69,13 @@ class Channel(Generic[T]):
             self._ended = True
             self._changed.notify_all()
 
+    def cut(self) -> None:
+        """End it here: what is inside is dropped, the taker sees a proper end."""
+        with self._changed:
+            self._ended = True
+            self._items.clear()
+            self._changed.notify_all()
+
     def break_off(self) -> None:
         """Drop everything and wake both sides with ChannelClosed."""
         with self._changed:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from vidstyle.channel import Channel, ChannelClosed
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frames import Frame, FrameBatch, ImageArray, VideoInfo
-from vidstyle.interrupts import StopRequest, stop_requests
+from vidstyle.interrupts import TICK, StopRequest
 from vidstyle.media.protocol import CopiedPacket, Reader, Writer
 from vidstyle.media.scale import resize
 from vidstyle.report import StageTime
@@ -27,9 +27,6 @@ CHANNEL_BATCHES = 3
 
 MOST_WAITING = 256
 """Packets that may wait for a batch to fill before it is painted as it is."""
-
-TICK = 0.1
-"""Seconds between two looks at progress and signals."""
 
 Event = Frame | CopiedPacket
 Paint = Callable[[FrameBatch], ImageArray]
@@ -91,7 +88,7 @@ class FileLoop:
         self._failure: BaseException | None = None
         self._committed = False
 
-    def run(self, progress: Callable[[Progress], None]) -> None:
+    def run(self, progress: Callable[[Progress], None], *, stop: StopRequest | None = None) -> None:
         """Run to the end. Raises what the failing stage raised, or Interrupted; then nothing is committed."""
         began, cpu = time.perf_counter(), time.process_time()
         total = expected_frames(self.reader.info)
@@ -100,8 +97,10 @@ class FileLoop:
             threading.Thread(target=self._stage, args=(name, work), name=f"vidstyle-{name}", daemon=True)
             for name, work in works.items()
         ]
-        # Ending the first channel stops the reader at its next frame, even one that hangs in a read.
-        with self._stopping(), stop_requests(self.decoded.end) as self._request:
+        self._request = stop or StopRequest()
+        # Cutting the first channel ends the run after the batch in hand, even where the reader hangs.
+        self._request.finish = self.decoded.cut
+        with self._stopping():
             for thread in threads:
                 thread.start()
             while threads[-1].is_alive() or threads[-2].is_alive():

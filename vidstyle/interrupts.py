@@ -7,22 +7,41 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from vidstyle.errors import Interrupted, Terminated
 
+T = TypeVar("T")
+
+TICK = 0.1
+"""Seconds between two looks at a thread: signals are handled in between."""
+
 
 class StopRequest:
-    """What the user or the system asked for: `error` is the exception to end with, None while nobody asked."""
+    """Whether, and how, the user or the system asked to stop.
+
+    `error` is the exception to end with, None while nobody asked. `finish` is what the first request
+    calls; where it is None, that raises `error` at once, as every second request does.
+    """
 
     def __init__(self) -> None:
         self.error: Interrupted | None = None
+        self.finish: Callable[[], None] | None = None
+
+    def receive(self, number: int) -> None:
+        """Take a signal."""
+        again = self.error is not None
+        self.error = Terminated("terminated") if number == signal.SIGTERM else Interrupted("interrupted")
+        if again or self.finish is None:
+            raise self.error
+        self.finish()
 
 
 @contextmanager
-def stop_requests(on_first: Callable[[], None]) -> Iterator[StopRequest]:
-    """Within it, the first SIGINT or SIGTERM calls `on_first`; the second raises Interrupted at once.
+def stop_requests() -> Iterator[StopRequest]:
+    """Within it, SIGINT and SIGTERM go to the request that it gives.
 
-    Signals belong to the main thread: in any other the request is never set.
+    Signals belong to the main thread: in any other the request never receives one.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -30,11 +49,7 @@ def stop_requests(on_first: Callable[[], None]) -> Iterator[StopRequest]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        again = request.error is not None
-        request.error = Terminated("terminated") if number == signal.SIGTERM else Interrupted("interrupted")
-        if again:
-            raise request.error
-        on_first()
+        request.receive(number)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -42,3 +57,23 @@ def stop_requests(on_first: Callable[[], None]) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interruptible(call: Callable[[], T]) -> T:
+    """Run `call` in a thread of its own, so that a signal gets through even while it hangs in a library."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # whatever it is, the caller's thread raises it
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="vidstyle-call", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(TICK)
+    if errors:
+        raise errors[0]
+    return results[0]

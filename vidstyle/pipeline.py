@@ -12,6 +12,7 @@ import numpy as np
 from vidstyle.backends.protocol import Say
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import FrameBatch, ImageArray
+from vidstyle.interrupts import interruptible, stop_requests
 from vidstyle.media.reader import open_reader
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.painter import Look, Painter
@@ -61,8 +62,8 @@ def render(
         batch=options.batch or DEFAULT_BATCH,
         say=say,
     )
-    with ExitStack() as stack:
-        reader = stack.enter_context(open_reader(source, start=options.start, end=options.end))
+    with stop_requests() as stop, ExitStack() as stack:
+        reader = stack.enter_context(interruptible(lambda: open_reader(source, start=options.start, end=options.end)))
         size = options.size.apply(reader.info.width, reader.info.height) if options.size else None
         writer = stack.enter_context(
             open_writer(target, source=reader, options=_encoding(options, size), overwrite=options.overwrite)
@@ -72,7 +73,7 @@ def render(
         loop = FileLoop(reader, paint, writer, size=size, batch=lambda: painter.batch)
         painter.prepare(loop.width, loop.height, look=look)
         try:
-            loop.run(progress)
+            loop.run(progress, stop=stop)
         finally:
             if loop.abandoned:
                 stack.pop_all()  # a stage hangs in a library call and still uses them: the process's end closes them

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
 
-from vidstyle.backends.protocol import PrecisionChoice
 from vidstyle.errors import UsageError
 from vidstyle.suggest import did_you_mean
+
+if TYPE_CHECKING:  # it would load numpy, for which --help does not wait
+    from vidstyle.backends.protocol import PrecisionChoice
 
 LARGEST_OUTPUT = 16384
 """Longest side, in pixels, that a film may be scaled to: the limit of the encoders."""
@@ -97,7 +99,7 @@ class RenderOptions:
 
 def parse_size(text: str) -> Size:
     """`WxH`, or one number for the short side. Raises UsageError."""
-    match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", text.strip())
+    match = re.fullmatch(r"([0-9]{1,6})(?:[xX]([0-9]{1,6}))?", text.strip())
     sides = [int(side) for side in match.groups() if side] if match else []
     if not sides or not all(2 <= side <= LARGEST_OUTPUT for side in sides):
         raise UsageError(f"size {text!r}: give WxH (1280x720) or the short side (720), 2 to {LARGEST_OUTPUT} each")
@@ -106,7 +108,7 @@ def parse_size(text: str) -> Size:
 
 def parse_time(text: str) -> Fraction:
     """Seconds, `M:S` or `H:M:S`, with decimals in the seconds, exactly. Raises UsageError."""
-    if not re.fullmatch(r"(\d{1,6}:){0,2}\d{1,9}(\.\d{1,9})?", text.strip()):
+    if not re.fullmatch(r"([0-9]{1,6}:){0,2}[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
         raise UsageError(f"time {text!r}: give seconds (12.5) or H:M:S (1:02:03.5)")
     seconds = Fraction(0)
     for part in text.strip().split(":"):

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from vidstyle.errors import UsageError
+from vidstyle.settings import RenderOptions, Size, config_files, parse_size, parse_time, read_config
+
+COMMANDS = ("render", "webcam")
+KNOWN = ("style", "strength", "keep_colors", "crf")
+
+
+@pytest.mark.parametrize(
+    ("text", "film", "wanted"),
+    [
+        ("1280x720", (640, 480), (1280, 720)),
+        ("1281X721", (640, 480), (1281, 721)),
+        ("720", (1920, 1080), (1280, 720)),
+        ("720", (1080, 1920), (720, 1280)),
+        ("480", (1366, 768), (854, 480)),
+        ("2", (4000, 10), (800, 2)),
+    ],
+)
+def test_sizes(text: str, film: tuple[int, int], wanted: tuple[int, int]) -> None:
+    assert parse_size(text).apply(*film) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "0", "1", "x", "720p", "1280x", "x720", "-5", "1280x720x3", "99999", "1e3", "٣٢"])
+def test_sizes_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="size"):
+        parse_size(text)
+
+
+def test_a_size_is_one_or_two_sides() -> None:
+    assert parse_size("720") == Size(short=720)
+    assert parse_size("64x32") == Size(width=64, height=32)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", "0"), ("12.5", "12.5"), ("1:02", "62"), ("1:02:03.25", "3723.25"), ("0.1", "0.1"), ("90:00", "5400")],
+)
+def test_times_are_exact(text: str, seconds: str) -> None:
+    assert parse_time(text) == Fraction(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1:", ":1", "1:2:3:4", "1,5", "nan", "inf", "1e3", "5s"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="time"):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"start": Fraction(3), "end": Fraction(3)},
+        {"resume": True},
+        {"batch": 0},
+        {"bit_depth": 9},
+    ],
+)
+def test_contradictory_options_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        RenderOptions(**values)  # type: ignore[arg-type]
+
+
+def read(folder: Path, *texts: str) -> dict[str, object]:
+    files = []
+    for number, text in enumerate(texts):
+        files.append(folder / f"{number}.toml")
+        files[-1].write_text(text)
+    return read_config(files, command="render", commands=COMMANDS, known=KNOWN)
+
+
+def test_a_commands_table_wins_over_the_top_and_later_files_over_earlier(tmp_path: Path) -> None:
+    values = read(
+        tmp_path,
+        'style = "mosaic"\nstrength = 0.5\n[render]\nstrength = 0.7\ncrf = 20\n[webcam]\nfps = 30\n',
+        "[render]\ncrf = 18\nkeep-colors = true\n",
+    )
+    assert values == {"style": "mosaic", "strength": 0.7, "crf": 18, "keep_colors": True}
+
+
+def test_shared_keys_that_the_command_does_not_know_are_left_out(tmp_path: Path) -> None:
+    assert read(tmp_path, "stroke = 2.0\n") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stlye = 'mosaic'\n", "unknown key 'stlye' (did you mean 'style'?)"),
+        ("[rendr]\ncrf = 3\n", "did you mean 'render'"),
+        ("[render]\ncfr = 3\n", "[render] unknown key 'cfr' (did you mean 'crf'?)"),
+        ("crf = 3\n", "unknown key 'crf'"),
+        ("style = \n", "0.toml"),
+    ],
+)
+def test_wrong_keys_and_files_are_errors(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, text)
+    assert words in str(caught.value)
+
+
+def test_the_working_folders_file_comes_after_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config_files() == []
+    (tmp_path / "vidstyle.toml").write_text("")
+    assert config_files() == [Path("vidstyle.toml")]

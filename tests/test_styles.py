@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidstyle.errors import StyleError, UsageError
+from vidstyle.styles import IDENTITY, Library, StyleMix, check_name, parse_style, user_data
+
+HOSTILE = [
+    "../../etc/passwd",
+    "..\\..\\windows\\win.ini",
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "CON",
+    "con",
+    "nul",
+    "com1",
+    "lpt9",
+    "style\x00.pth",
+    "new\nline",
+    "\x1b[31mred",
+    ".",
+    "..",
+    "",
+    " ",
+    "~root/x",
+    "concat:a|b",
+    "http://127.0.0.1:1/x.pth",
+    "Mosaic",
+    "-mosaic",
+    "mosaïc",
+    "a" * 65,
+    "mosaic\n",
+]
+
+
+@pytest.fixture
+def copied(library_root: Path, tmp_path: Path) -> Path:
+    """A copy of the library that a test may damage."""
+    return Path(shutil.copytree(library_root, tmp_path / "copied"))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_refused_everywhere(library: Library, name: str) -> None:
+    for refuse in (check_name, library.card, library.network, lambda n: library.style(n, library.network())):
+        with pytest.raises(UsageError):
+            refuse(name)
+    with pytest.raises(UsageError):
+        parse_style(name)
+
+
+@pytest.mark.parametrize("name", ["mosaic", "a", "0", "great_wave-2", "a" * 64, "console"])
+def test_ordinary_names_are_taken(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"), [("mosaic", ("mosaic", 1.0)), ("mosaic:2", ("mosaic", 2.0)), ("mosaic:.5", ("mosaic", 0.5))]
+)
+def test_styles_with_weights(text: str, parsed: tuple[str, float]) -> None:
+    assert parse_style(text) == parsed
+
+
+@pytest.mark.parametrize("text", ["mosaic:", "mosaic:x", "mosaic:-1", "mosaic:nan", "mosaic:inf", "mosaic:1:2"])
+def test_weights_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_style(text)
+
+
+def test_the_library_lists_styles_without_identity(library: Library) -> None:
+    assert [card.name for card in library.cards()] == ["mosaic", "waves"]
+    assert library.card(IDENTITY).name == IDENTITY
+
+
+def test_an_unknown_style_is_named_with_the_nearest(library: Library) -> None:
+    with pytest.raises(StyleError, match="did you mean 'waves'"):
+        library.card("wave")
+
+
+def test_the_users_style_comes_before_the_shipped_one(library_root: Path, copied: Path) -> None:
+    assert Library([copied, library_root]).card("mosaic").folder.is_relative_to(copied)
+
+
+def test_the_users_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(tmp_path))
+    assert user_data() == tmp_path
+
+
+def test_a_mix_is_the_weighted_mean_from_the_identity(library: Library) -> None:
+    network = library.network()
+    vectors = {name: library.style(name, network).vector.astype(float) for name in ("mosaic", "waves", IDENTITY)}
+    half = library.mix([("mosaic", 3.0), ("waves", 1.0)], network, 0.5).vector
+    wanted = (0.75 * vectors["mosaic"] + 0.25 * vectors["waves"] + vectors[IDENTITY]) / 2
+    assert np.allclose(half, wanted, atol=1e-6)
+    assert half.dtype == np.float32
+    assert np.array_equal(library.mix([("mosaic", 2.0)], network).vector, vectors["mosaic"].astype(np.float32))
+    assert np.array_equal(library.mix([("waves", 1.0)], network, 0).vector, vectors[IDENTITY].astype(np.float32))
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_strength_out_of_range_is_refused(library: Library, strength: float) -> None:
+    with pytest.raises(UsageError, match="strength"):
+        library.mix([("mosaic", 1.0)], library.network(), strength)
+
+
+@pytest.mark.parametrize("weights", [[], [0.0], [-1.0, 2.0], [float("nan")], [float("inf")]])
+def test_weights_that_do_not_add_up_are_refused(library: Library, weights: list[float]) -> None:
+    style = library.style("mosaic", library.network())
+    with pytest.raises(UsageError, match="weights"):
+        StyleMix(styles=tuple((style, w) for w in weights), identity=style)
+
+
+def test_a_vector_that_was_altered_is_refused(copied: Path) -> None:
+    library = Library([copied])
+    file = copied / "styles" / "mosaic" / "live.npy"
+    np.save(file, np.load(file) + 1)
+    with pytest.raises(StyleError, match="checksum"):
+        library.style("mosaic", library.network())
+
+
+def test_a_network_that_was_altered_is_refused(copied: Path) -> None:
+    file = copied / "networks" / "live" / "network.onnx"
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(StyleError, match="checksum"):
+        Library([copied]).network()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: card.update(name="other"),
+        lambda card: card.pop("title"),
+        lambda card: card.update(unknown=1),
+    ],
+)
+def test_a_card_that_makes_no_sense_is_refused(copied: Path, change: object) -> None:
+    file = copied / "styles" / "mosaic" / "card.json"
+    card = json.loads(file.read_text())
+    change(card)  # type: ignore[operator]
+    file.write_text(json.dumps(card))
+    with pytest.raises(StyleError, match="card"):
+        Library([copied]).card("mosaic")
+
+
+def test_a_pickle_is_never_loaded(copied: Path) -> None:
+    import hashlib
+
+    folder = copied / "styles" / "mosaic"
+    np.save(folder / "live.npy", np.array([{"an": "object"}], dtype=object), allow_pickle=True)
+    card = json.loads((folder / "card.json").read_text())
+    card["vectors"]["live"] = hashlib.sha256((folder / "live.npy").read_bytes()).hexdigest()
+    (folder / "card.json").write_text(json.dumps(card))
+    library = Library([copied])
+    with pytest.raises(StyleError, match="not a usable style vector"):
+        library.style("mosaic", library.network())
+
+
+def test_a_style_for_another_network_is_refused(copied: Path) -> None:
+    library = Library([copied])
+    (copied / "networks" / "live").rename(copied / "networks" / "other")
+    card = copied / "networks" / "other" / "network.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"name": "other"}))
+    with pytest.raises(StyleError, match="not trained for network 'other'"):
+        library.style("mosaic", library.network("other"))
