@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
@@ -19,6 +19,7 @@ from vidstyle.media.notes import Notes
 from vidstyle.media.timestamps import PacketRebaser
 
 _KNOWS_ITS_LENGTH = ("mov", "matroska", "avi")  # others estimate a duration from the bit rate
+_FASTEST = 1000  # frames a second; a rate above it is a time base in disguise
 _CUT_SHORT = Fraction(1, 2)  # seconds that may be missing at the end before it is worth a warning
 
 
@@ -41,6 +42,22 @@ def choose_film(container: InputContainer, *, name: str) -> VideoStream:
         return bool(stream.disposition & Disposition.default), context.width * context.height, -stream.index
 
     return max(decodable, key=rank)
+
+
+def time_base_of(stream: VideoStream) -> Fraction:
+    """The film's unit of time, in seconds."""
+    assert stream.time_base is not None  # set by every demuxer
+    return stream.time_base
+
+
+def frame_rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second as far as the file tells; None if it does not."""
+    # Without time stamps the average is only the demuxer's guess; the other comes from the pictures' own headers.
+    if stream.start_time is None:
+        rate = stream.guessed_rate or stream.average_rate
+    else:
+        rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and rate <= _FASTEST else None
 
 
 class PacketFeed:
@@ -107,6 +124,7 @@ class FilmDecoder:
         self._context.options = {"max_pixels": str(max_pixels)}
         self.failures = 0
         self.frames = 0
+        self.refused = False
 
     def decode(self, packet: Packet[Stream] | None) -> list[VideoFrame]:
         """Frames that became ready with this packet; with None, the last ones."""
@@ -114,8 +132,9 @@ class FilmDecoder:
             frames = self._context.decode(packet)
         except EOFError:
             return []  # was flushed already
-        except FFmpegError:
+        except FFmpegError as error:
             self.failures += 1
+            self.refused = isinstance(error, ArgumentError)  # what FFmpeg says of too many pixels, among other things
             self._notes.count("packets that could not be decoded")
             return []
         self.frames += len(frames)

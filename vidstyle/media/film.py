@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
+from functools import partial
 
 import av
 from av.container import InputContainer
@@ -13,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
-from vidstyle.media.demux import FilmDecoder, PacketFeed
+from vidstyle.media.demux import FilmDecoder, PacketFeed, frame_rate
 from vidstyle.media.notes import Notes
 from vidstyle.media.protocol import CopiedPacket
 from vidstyle.media.timestamps import FrameClock
@@ -44,15 +45,19 @@ class DecodedFilm:
         self._stream = stream
         self._window = window
         self._name = name
+        self._max_pixels = max_pixels
         self._decoder = FilmDecoder(stream, max_pixels=max_pixels)
         self._feed = PacketFeed(container, film=stream, name=name, notes=self.notes)
         self._undecoded: list[int] = []  # pts of the film's packets until the first frame came
         self._head: list[CopiedPacket] = []
+        self._earlier: VideoFrame | None = None
         self._items = self._from_first()
 
     def events(self) -> Iterator[VideoFrame | CopiedPacket]:
-        """The packets before the first frame, the first frame, and everything after; once."""
+        """Packets and frames, once; where a part begins inside, with one frame before it for the deinterlacer."""
         yield from self._head
+        if self._earlier is not None:
+            yield self._earlier
         yield self.first
         yield from self._items
 
@@ -61,7 +66,9 @@ class DecodedFilm:
         self._items.close()
 
     def report_losses(self) -> None:
-        """Note what was lost, when everything has been read."""
+        """Note what was lost, when everything has been read; of a part only what was seen to be damaged."""
+        if self._window.first is not None or self._window.last is not None:
+            return
         self._feed.report_missing_end()
         lead_in = sum(pts < (self.first.pts or 0) for pts in self._undecoded)
         self.notes.count("frames before the first key frame, not decodable", lead_in)
@@ -70,34 +77,49 @@ class DecodedFilm:
 
     def _from_first(self) -> _Items:
         """Read up to the first frame of the part; from a key frame before it where the input can be searched."""
-        for moment in self._landings():
-            if moment is not None:
-                self._seek(moment)
+        items = self._decode()
+        first: VideoFrame | None = None
+        for seek in self._seeks():
+            items.close()
+            seek()
             items = self._decode()
             first = self._advance(items)
-            landed_before = first is not None and self._window.reached_by(self._time(first))
-            if moment is None or moment <= self._window.origin or landed_before:
+            if first is not None and self._window.reached_by(self._time(first)):
                 break
-            items.close()
+        else:
+            first = first or self._advance(items)
         while first is not None and self._window.before(self._time(first)):
+            self._earlier = first
             first = self._advance(items)
         if first is None or self._window.after(self._time(first)):
             raise InputError(f"cannot read {self._name}: {self._why_nothing()}")
         self.first = first
         return items
 
-    def _landings(self) -> list[Fraction | None]:
-        """Where to look for the first frame, in turn, in seconds of the input's clock; None: without seeking."""
-        first, origin = self._window.first, self._window.origin
-        searchable = self._stream.start_time is not None and not self._container.name.startswith("fd:")
-        if first is None or not searchable:
-            return [None]
-        return [*(first - back for back in _SEEK_BACK if first - back > origin), origin]
+    def _seeks(self) -> Iterator[Callable[[], None]]:
+        """Ways to get to the part, the quickest first; none if reading has to start at the beginning anyway."""
+        first = self._window.first
+        if first is None or self._stream.start_time is None or self._container.name.startswith("fd:"):
+            return
+        for back in _SEEK_BACK:
+            if first - back > self._window.origin:
+                yield partial(self._seek, first - back, self._stream)
+        yield self._rewind
 
-    def _seek(self, moment: Fraction) -> None:
-        assert self._stream.time_base is not None
+    def _rewind(self) -> None:
+        if self._container.format.name.startswith("mpeg"):
+            # These have no index; a search by time stamp can overshoot, one by position cannot.
+            self._container.seek(0, unsupported_byte_offset=True)
+            return
+        # By the stream that begins first: the others then begin at their own beginnings.
+        begun = [s for s in self._container.streams if s.start_time is not None and s.time_base]
+        earliest = min(begun, key=lambda s: Fraction(s.start_time or 0) * Fraction(s.time_base or 1))
+        self._seek(self._window.origin, earliest)
+
+    def _seek(self, moment: Fraction, stream: Stream) -> None:
+        assert stream.time_base is not None
         try:
-            self._container.seek(int(moment / self._stream.time_base), stream=self._stream)
+            self._container.seek(int(moment / stream.time_base), stream=stream)
         except FFmpegError as error:
             raise InputError(f"cannot move to {float(moment):.2f} s in {self._name}: {error.strerror}") from error
 
@@ -139,18 +161,16 @@ class DecodedFilm:
 
     def _step(self) -> Fraction:
         """Distance of two frames in ticks."""
-        rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
-        assert self._stream.time_base is not None
-        return 1 / (Fraction(rate) * self._stream.time_base)
+        return 1 / ((frame_rate(self._stream) or _USUAL_RATE) * self._window.tick)
 
     def _time(self, frame: VideoFrame) -> Fraction:
         assert frame.pts is not None
-        assert self._stream.time_base is not None
-        return frame.pts * self._stream.time_base
+        return frame.pts * self._window.tick
 
     def _why_nothing(self) -> str:
         if self._window.first is not None or self._window.last is not None:
             return "no frames in the part that was asked for"
         if self._decoder.failures:
-            return f"no frames; none of its {self._feed.film_packets} pictures could be decoded"
+            limit = f", or larger than the limit of {self._max_pixels / 1e6:.0f} million pixels"
+            return f"no frames; its pictures are damaged{limit if self._decoder.refused else ''}"
         return "no frames; its video stream is empty"

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
-from vidstyle.media.demux import choose_film
+from vidstyle.media.demux import choose_film, frame_rate, time_base_of
 from vidstyle.media.film import DecodedFilm
 from vidstyle.media.opening import MAX_PIXELS, declared_size, open_container, refuse_above, spoken_name
 from vidstyle.media.orientation import Orientation, orientation_of
@@ -24,7 +24,6 @@ from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
 
 _INTERLEAVING = Fraction(1)  # seconds by which sound may lie behind the picture in a file
-_FASTEST = 1000  # frames a second; a rate above it is a time base in disguise
 
 
 def open_reader(
@@ -72,7 +71,9 @@ class FilmReader:
             name = spoken_name(source)
             self._stream = choose_film(self._container, name=name)
             _refuse_bomb(self._stream, source, max_pixels=max_pixels)
-            self._window = TimeWindow(origin=_origin(self._container), start=start, end=end)
+            self._window = TimeWindow(
+                origin=_origin(self._container), tick=time_base_of(self._stream), start=start, end=end
+            )
             self._film = DecodedFilm(
                 self._container, stream=self._stream, window=self._window, max_pixels=max_pixels, name=name
             )
@@ -138,30 +139,28 @@ class FilmReader:
                 yield item
                 continue
             for frame in upright.push(item) if item is not None else upright.flush():
-                yield self._finished(frame, converter, index)
-                index += 1
-        if self._window.last is None:
-            self._film.report_losses()
+                if self._window.holds(self._time(frame)):
+                    yield self._finished(frame, converter, index)
+                    index += 1
+        self._film.report_losses()
 
     def _in_part(self) -> Iterator[VideoFrame | CopiedPacket | None]:
-        """What the film gives until the part is over; after the last frame, None once."""
+        """What the film gives until the part is over, with one frame more for the deinterlacer; None for its end."""
         last = self._window.last
         over = False
         for item in self._film.events():
             if isinstance(item, CopiedPacket):
                 yield item
-                continue
-            assert item.pts is not None
-            time = item.pts * self._info.time_base
-            if not self._window.after(time):
-                yield item
-            elif last is not None and time >= last + _INTERLEAVING:
-                break
             elif not over:
-                over = True
-                yield None
-        if not over:
-            yield None
+                yield item
+                over = self._window.after(self._time(item))
+            elif last is not None and self._time(item) >= last + _INTERLEAVING:
+                break
+        yield None
+
+    def _time(self, frame: VideoFrame) -> Fraction:
+        assert frame.pts is not None
+        return frame.pts * self._info.time_base
 
     def _finished(self, frame: VideoFrame, converter: RgbConverter, index: int) -> Frame:
         picture = converter.convert(frame)
@@ -169,7 +168,7 @@ class FilmReader:
         return Frame(
             image=picture.image,
             alpha=picture.alpha,
-            pts=frame.pts - self._window.shift(self._info.time_base),
+            pts=frame.pts - self._window.shift,
             time_base=self._info.time_base,
             duration=frame.duration or None,
             index=index,
@@ -192,9 +191,7 @@ def _origin(container: InputContainer) -> Fraction:
 def _describe(
     container: InputContainer, stream: VideoStream, first: VideoFrame, orientation: Orientation, window: TimeWindow
 ) -> VideoInfo:
-    assert stream.time_base is not None
     still = container.format.name == "image2" or container.format.name.endswith("_pipe")
-    rate = stream.average_rate or stream.guessed_rate
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     size = (first.width, first.height)
     whole = window.first is None and window.last is None
@@ -202,8 +199,8 @@ def _describe(
     return VideoInfo(
         width=size[1] if orientation.swaps_sides else size[0],
         height=size[0] if orientation.swaps_sides else size[1],
-        time_base=stream.time_base,
-        rate=None if still or not rate or rate > _FASTEST else Fraction(rate),
+        time_base=window.tick,
+        rate=None if still else frame_rate(stream),
         frames=frames,
         duration=window.part_of(_duration(container, stream)),
         pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
@@ -219,6 +216,6 @@ def _describe(
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """The film's length in seconds, where the file says it."""
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
+    if stream.duration is not None:
+        return stream.duration * time_base_of(stream)
     return None if container.duration is None else Fraction(container.duration, av.time_base)

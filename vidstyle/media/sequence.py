@@ -80,8 +80,8 @@ class SequenceReader:
     ) -> None:
         self._notes = Notes()
         self._open_picture = open_picture
-        self._window = TimeWindow(origin=Fraction(0), start=start, end=end)
-        self._base = 1 / SEQUENCE_RATE
+        self._window = TimeWindow(origin=Fraction(0), tick=1 / SEQUENCE_RATE, start=start, end=end)
+        self._base = self._window.tick
         zero = next(iter(sequence.pictures))
         self._part = {
             number - zero: path
@@ -149,7 +149,6 @@ class SequenceReader:
         )
 
     def _run(self) -> Generator[Frame, None, None]:
-        shift = self._window.shift(self._base)
         ticks = list(self._part)
         durations = [later - earlier for earlier, later in zip(ticks, [*ticks[1:], ticks[-1] + 1], strict=True)]
         index = 0
@@ -160,7 +159,7 @@ class SequenceReader:
             except InputError as error:
                 self._notes.add(str(error))
                 continue
-            yield replace(frame, pts=tick - shift, time_base=self._base, duration=duration, index=index)
+            yield replace(frame, pts=tick - self._window.shift, time_base=self._base, duration=duration, index=index)
             index += 1
         if index == 0:
             raise InputError("cannot read the sequence: no frames; none of its pictures could be decoded")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
+from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from vidstyle.errors import UsageError
+
+_MICROSECOND = Fraction(1, 1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +18,11 @@ class TimeWindow:
     """From `start` to before `end`, in seconds after `origin`, the moment at which the input begins.
 
     What is kept moves forward by `start`, all streams alike, so that the part begins when the whole did.
+    `tick` is the film's time base.
     """
 
     origin: Fraction
+    tick: Fraction
     start: Fraction | None = None
     end: Fraction | None = None
 
@@ -37,6 +41,11 @@ class TimeWindow:
     def last(self) -> Fraction | None:
         """The moment before which everything kept lies, on the input's own clock."""
         return None if self.end is None else self.origin + self.end
+
+    @property
+    def shift(self) -> int:
+        """By how many of the film's ticks everything moves forward."""
+        return round((self.start or Fraction(0)) / self.tick)
 
     def reached_by(self, moment: Fraction) -> bool:
         """Whether reading that begins at `moment` misses nothing of the part."""
@@ -60,11 +69,7 @@ class TimeWindow:
             return None
         return max(Fraction(0), min(duration, self.end or duration) - (self.start or 0))
 
-    def shift(self, time_base: Fraction) -> int:
-        """By how many ticks stamps in this time base move forward."""
-        return round((self.start or Fraction(0)) / time_base)
-
-    def admit(self, packet: av.Packet[Stream]) -> bool:
+    def admit(self, packet: Packet[Stream]) -> bool:
         """Whether a packet of another stream belongs to the part; if so, its stamps are shifted in place."""
         if self.first is None and self.last is None:
             return True
@@ -74,7 +79,17 @@ class TimeWindow:
         lasts = (packet.duration or 0) * packet.time_base if packet.stream.type == "subtitle" else Fraction(0)
         if self.after(begins) or self.before(begins + lasts):
             return False
-        ticks = self.shift(packet.time_base)
-        packet.pts -= ticks
-        packet.dts = None if packet.dts is None else packet.dts - ticks
+        self._move(packet)
         return True
+
+    def _move(self, packet: Packet[Stream]) -> None:
+        seconds = self.shift * self.tick
+        if (seconds / packet.time_base).denominator != 1:
+            # AVI's sound ticks last 26 ms: rounding to them would be heard, so count in finer ones.
+            coarse, packet.time_base = packet.time_base, _MICROSECOND
+            for name in ("pts", "dts", "duration"):
+                ticks = getattr(packet, name)
+                setattr(packet, name, None if ticks is None else round(ticks * coarse / _MICROSECOND))
+        ticks = round(seconds / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - ticks
+        packet.dts = None if packet.dts is None else packet.dts - ticks
