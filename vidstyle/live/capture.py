@@ -61,6 +61,7 @@ class Capture:
     ) -> None:
         self.info: CameraInfo | None = None
         self.unreadable = 0
+        self.first_size: tuple[int, int] | None = None
         self._open_camera = open_camera
         self._mailbox = mailbox
         self._statistics = statistics
@@ -72,7 +73,8 @@ class Capture:
         self._state = CameraState(phase="starting")
         self._last_picture: float | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._going = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="vidstyle-capture", daemon=True)
         self._index = 0
         self._next_due = 0.0
         self._attempt = 0
@@ -88,9 +90,14 @@ class Capture:
     def start(self) -> None:
         self._thread.start()
 
+    def go(self) -> None:
+        """The session is ready: a picture pushed out of the mailbox from now on was too much for the network."""
+        self._going.set()
+
     def stop(self, timeout: float = 3.0) -> bool:
         """Release the camera; False if its driver did not come back within `timeout` seconds."""
         self._stop.set()
+        self._going.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -132,6 +139,10 @@ class Capture:
 
     def _take(self, image: ImageArray) -> None:
         """A picture came: into the mailbox with it, unless it comes too soon."""
+        if self.first_size is None:
+            self.first_size = (image.shape[1], image.shape[0])
+            if self.info and self.info.waits:
+                self._going.wait()
         now = self._clock()
         self._statistics.captured()
         self._attempt = 0
@@ -144,7 +155,7 @@ class Capture:
         frame = LiveFrame(image=image, captured=now, index=self._index)
         self._index += 1
         for _ in self._mailbox.put(frame):
-            self._statistics.dropped("network busy")
+            self._statistics.dropped("network busy" if self._going.is_set() else "starting")
 
     def _wait_for_return(self, error: InputError) -> None:
         wait = self._back_off[min(self._attempt, len(self._back_off) - 1)]

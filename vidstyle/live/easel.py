@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from vidstyle.backends.protocol import EngineInfo
 from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray
@@ -36,14 +38,16 @@ class Easel:
         self._ordered: Size | None = None
         self._trouble: BackendError | None = None
         self._current: Size | None = None
+        self._engine_info: EngineInfo | None = None
         self._picture: Size = (0, 0)
-        self._thread = threading.Thread(target=self._compile_orders, name="easel", daemon=True)
+        self._thread = threading.Thread(target=self._compile_orders, name="vidstyle-easel", daemon=True)
 
     @property
     def engine_info(self) -> EngineInfo | None:
-        """What paints now."""
+        """What paints now, or did last."""
         with self._lock:
-            return self._ready[self._current][0].engine_info if self._current else None
+            current = self._ready.get(self._current) if self._current else None
+            return current[0].engine_info if current else self._engine_info
 
     @property
     def working(self) -> Size | None:
@@ -51,12 +55,16 @@ class Easel:
         return self._current
 
     def begin(self, width: int, height: int, look: Look) -> None:
-        """Compile for pictures of this size and wait for it. Raises BackendError."""
+        """Compile for pictures of this size, wait for it, forget what was there before. Raises BackendError."""
+        for painter, _ in self._ready.values():
+            painter.close()
+        self._ready.clear()
         self._picture = (width, height)
         size = working_size(width, height, stroke=look.stroke)
         self._ready[size] = (self._prepare(look), look.stroke)
         self._current = size
-        self._thread.start()
+        if self._thread.ident is None:
+            self._thread.start()
 
     def paint(self, image: ImageArray, look: Look, share: float) -> ImageArray:
         """Paint one picture (H, W, 3) uint8 RGB at the wanted working size, or at the last one until that is ready.
@@ -73,10 +81,10 @@ class Easel:
         self._orders.close()
         if self._thread.ident is not None:
             self._thread.join()
+        self._engine_info = self.engine_info
         for painter, _ in self._ready.values():
             painter.close()
         self._ready.clear()
-        self._current = None
 
     def _painter_for(self, look: Look) -> tuple[Painter, float]:
         wanted = working_size(*self._picture, stroke=look.stroke)
@@ -96,7 +104,10 @@ class Easel:
     def _prepare(self, look: Look) -> Painter:
         painter = self._make_painter()
         # At strength 0 a painter needs no engine and would compile none; here it must be ready for the next turn.
-        painter.prepare(*self._picture, look=replace(look, mix=replace(look.mix, strength=1.0)))
+        look = replace(look, mix=replace(look.mix, strength=1.0))
+        painter.prepare(*self._picture, look=look)
+        # The first run of an engine takes longer than all others; let it not be a picture's.
+        painter.paint(np.zeros((1, self._picture[1], self._picture[0], 3), np.uint8), look)
         return painter
 
     def _compile_orders(self) -> None:

@@ -12,7 +12,7 @@ from vidstyle.live.canvas import even_size
 from vidstyle.live.capture import Capture, OpenCamera
 from vidstyle.live.control import Control
 from vidstyle.live.easel import Easel, MakePainter
-from vidstyle.live.mailbox import Mailbox, MailboxEmpty
+from vidstyle.live.mailbox import Mailbox
 from vidstyle.live.outlet import Outlet
 from vidstyle.live.recorder import OpenFilm, Recorder, Say
 from vidstyle.live.stage import Stage
@@ -81,10 +81,9 @@ class LiveLoop:
         """
         try:
             self.capture.start()
-            first = self._first_frame()
-            if first is None:
+            if not self._prepare():
                 return
-            self._begin(first, outputs, window)
+            self._begin(outputs, window)
             self._watch(window)
         finally:
             self._end()
@@ -115,43 +114,61 @@ class LiveLoop:
             "warnings": self.warnings,
         }
 
-    def _first_frame(self) -> LiveFrame | None:
-        """Wait for the camera; None if the user lost patience first. Raises InputError."""
-        while not self.control.wants_to_quit:
-            try:
-                return self._mailbox.take(TICK)
-            except MailboxEmpty:
-                if error := self.capture.state.error:
-                    raise error from None
-                if self.capture.state.phase == "ended":
-                    raise InputError("the film has no pictures") from None
-        return None
-
-    def _begin(self, first: LiveFrame, outputs: Sequence[LiveOutput], window: Window | None) -> None:
+    def _prepare(self) -> bool:
+        """Wait for the camera and compile for its pictures; False if the user lost patience. Raises InputError."""
+        if not self._wait(lambda: self.capture.info is not None):
+            return False
+        assert self.capture.info
+        guess = self._session_size(self.capture.info.width, self.capture.info.height)
+        look = self.control.look(self._clock())
+        self._easel.begin(*guess, look)  # while the camera wakes up
+        if not self._wait(lambda: self.capture.first_size is not None):
+            return False
+        assert self.capture.first_size
+        width, height = self._session_size(*self.capture.first_size)
+        if (width, height) != guess:  # a film on its side, a camera that granted less than it said
+            self._easel.begin(width, height, look)
         info = self.capture.info
-        assert info
-        height, width = first.image.shape[:2]
-        width, height = even_size(self._size.apply(width, height) if self._size else (width, height))
         rates = [r for r in (info.rate, self._rate) if r and 1 <= r <= 240]
         self.picture = PictureFormat(width=width, height=height, rate=min(rates, default=USUAL_RATE), sound=info.sound)
         self._say(f"camera: {info.name}, {info.text}")
+        return True
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
+        """Wait for something of the camera's; False if the user lost patience first. Raises InputError."""
+        while not condition():
+            if self.control.wait_for_quit(TICK / 5):
+                return False
+            if error := self.capture.state.error:
+                raise error
+            if self.capture.state.phase == "ended" and not condition():
+                raise InputError("the film has no pictures")
+        return True
+
+    def _session_size(self, width: int, height: int) -> tuple[int, int]:
+        return even_size(self._size.apply(width, height) if self._size else (width, height))
+
+    def _begin(self, outputs: Sequence[LiveOutput], window: Window | None) -> None:
+        """Open the outputs and start painting. Raises OutputError."""
+        assert self.picture
         self._recorder = Recorder(self._open_film, self.picture, self.statistics, self._say)
         self._outlets = [Outlet(o, self.picture, self.statistics, clock=self._clock) for o in outputs]
         if window:
             self._outlets.append(Outlet(window, self.picture, self.statistics, main_thread=True, clock=self._clock))
-        self._easel.begin(width, height, self.control.look(self._clock()))
         for outlet in self._outlets:
             outlet.start()
-        engine = self._easel.engine_info
-        if engine:
-            self._say(f"painting with {engine.backend} on {engine.device}, {engine.precision}, {width}x{height}")
+        if engine := self._easel.engine_info:
+            self._say(
+                f"painting with {engine.backend} on {engine.device}, {engine.precision}, "
+                f"{self.picture.width}x{self.picture.height}"
+            )
         self._stage = Stage(
             self._mailbox, self.picture, easel=self._easel, control=self.control, recorder=self._recorder,
             statistics=self.statistics, outlets=lambda: [o for o in self._outlets if not o.error],
             camera_state=lambda: self.capture.state, adapt=self._adapt, clock=self._clock,
         )  # fmt: skip
-        self._stage.show(first)
         self._stage.start()
+        self.capture.go()
 
     def _watch(self, window: Window | None) -> None:
         """In the main thread: feed the window, and find out when it is over."""

@@ -54,7 +54,9 @@ class Outlet:
         self._attempt = 0
         self._retry_at = 0.0
         self._period = 1 / float(picture.rate)
-        self._thread = None if main_thread else threading.Thread(target=self._run, name=output.name, daemon=True)
+        self._thread = (
+            None if main_thread else threading.Thread(target=self._run, name=f"vidstyle-{output.name}", daemon=True)
+        )
         statistics.add_output(output.name)
 
     def start(self) -> None:

@@ -70,7 +70,7 @@ class Stage:
         self._index = -1
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stage", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="vidstyle-stage", daemon=True)
 
     @property
     def share(self) -> float:

@@ -159,6 +159,7 @@ class StreamCamera:
             rate=Fraction(rate) if rate else None,
             text=f"{context.width}x{context.height}, {shown}, {context.name}" + (", with sound" if sound else ""),
             sound=sound,
+            waits=self._finite,
         )
 
 

@@ -68,7 +68,10 @@ class SoundFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class CameraInfo:
-    """What was granted: `text` says it for people; `rate` is frames a second, None where nobody knows."""
+    """What was granted: `text` says it for people; `rate` is frames a second, None where nobody knows.
+
+    A camera that `waits` (a film) loses nothing when it is not read for a while.
+    """
 
     name: str
     width: int
@@ -76,6 +79,7 @@ class CameraInfo:
     rate: Fraction | None
     text: str
     sound: SoundFormat | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

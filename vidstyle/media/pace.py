@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-LATE = 1.0
+LATE = 0.25
 """Seconds behind or ahead after which the film's clock is set again instead of rushing or waiting."""
 
 

@@ -1,0 +1,160 @@
+"""`webcam`: a camera in, painted pictures out to everybody who wants them. Puts the live parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from vidstyle.backends.protocol import PrecisionChoice
+from vidstyle.errors import Interrupted, OutputError, UsageError
+from vidstyle.interrupts import stop_requests
+from vidstyle.live.control import Control, LiveSettings
+from vidstyle.live.loop import LiveLoop, Window
+from vidstyle.media.camera import open_camera
+from vidstyle.media.camera_probe import has_returned
+from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
+from vidstyle.media.outputs import make_output
+from vidstyle.painter import Painter
+from vidstyle.settings import Size
+from vidstyle.styles import DEFAULT_NETWORK, DEFAULT_STYLE, IDENTITY, Library
+
+Say = Callable[[str], None]
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebcamOptions:
+    """Everything that can be asked of `webcam`; the defaults are those of the command line.
+
+    `camera` is a number, name, file or URL (see `media.camera`), `outputs` what `--output` takes, `seconds`
+    the length of the session (None: until it is told to end), `rate` pictures a second at most.
+    """
+
+    styles: tuple[tuple[str, float], ...] = ((DEFAULT_STYLE, 1.0),)
+    strength: float = 1.0
+    network: str = DEFAULT_NETWORK
+    keep_colors: bool = False
+    stroke: float = 1.0
+    stabilize: bool = False
+    camera: str = "0"
+    loop: bool = False
+    size: Size | None = None
+    rate: Fraction | None = None
+    mirror: bool = False
+    adapt: bool = True
+    outputs: tuple[str, ...] = ("preview",)
+    seconds: float | None = None
+    backend: str = "auto"
+    device: str = "auto"
+    precision: PrecisionChoice = "auto"
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not 1 <= self.rate <= 240:
+            raise UsageError(f"fps is {float(self.rate):g}; it runs from 1 to 240")
+        if self.seconds is not None and self.seconds <= 0:
+            raise UsageError(f"seconds is {self.seconds:g}; it must be above 0")
+        if not self.outputs:
+            raise UsageError("a session needs an output; `-o null` measures without one")
+        twice = {name for name in self.outputs if self.outputs.count(name) > 1}
+        if twice:
+            raise UsageError(f"output {twice.pop()!r} is named twice")
+
+
+def webcam(
+    options: WebcamOptions,
+    *,
+    library: Library | None = None,
+    say: Say = lambda line: None,
+    report: Report = lambda values: None,
+    camera: Callable[[], Camera] | None = None,
+) -> Interrupted | None:
+    """Run a live session until it is ended; `report` gets its statistics, whatever the end was.
+
+    Returns what the system asked to end with, None where the session ended by itself or by its own
+    controls. Ctrl-C is the normal end. `camera` opens the camera in place of what `options` name.
+    Raises the errors of `vidstyle.errors`.
+    """
+    library = library or Library()
+    network = library.network(options.network)
+    control = _control(options, library)
+    if options.seconds is None and options.outputs == ("null",):
+        say("painting for nobody (-o null); Ctrl-C ends it")
+    request = CameraRequest(
+        source=options.camera, size=_camera_size(options.size), rate=options.rate, loop=options.loop
+    )
+    loop = LiveLoop(
+        camera or (lambda: open_camera(request)),
+        lambda: Painter(
+            network, backend=options.backend, device=options.device, precision=options.precision, latency=True
+        ),
+        control,
+        open_film=make_output,
+        has_returned=lambda: has_returned(options.camera),
+        size=options.size,
+        rate=options.rate,
+        adapt=options.adapt,
+        seconds=options.seconds,
+        say=say,
+    )
+    outputs, window = _outputs(options, loop)
+    with stop_requests() as stop:
+        stop.finish = control.quit
+        try:
+            loop.run(outputs, window=window)
+        finally:
+            report(loop.as_json())
+    return stop.error
+
+
+def _control(options: WebcamOptions, library: Library) -> Control:
+    network = library.network(options.network)
+    settings = LiveSettings(
+        styles=options.styles,
+        strength=options.strength,
+        keep_colors=options.keep_colors,
+        stroke=options.stroke,
+        stabilize=options.stabilize,
+        mirror=options.mirror,
+    )
+    return Control(
+        settings,
+        names=[card.name for card in library.cards() if network.name in card.vectors],
+        style=lambda name: library.style(name, network),
+        identity=library.style(IDENTITY, network),
+    )
+
+
+def _outputs(options: WebcamOptions, loop: LiveLoop) -> tuple[list[LiveOutput], Window | None]:
+    """The outputs by their names, and the window if there is to be one. Raises OutputError, UsageError."""
+    outputs: list[LiveOutput] = []
+    window: Window | None = None
+    for name in options.outputs:
+        if name == "preview":
+            window = _preview(loop)
+        elif name.startswith("http://"):
+            from vidstyle.media.mjpeg import MjpegPage
+
+            outputs.append(MjpegPage(name, status=loop.as_json, perform=loop.control.perform))
+        else:
+            outputs.append(make_output(name))
+    return outputs, window
+
+
+def _preview(loop: LiveLoop) -> Window:
+    try:
+        from vidstyle.media.preview import Preview, check_display
+    except ImportError as error:
+        raise OutputError(f"no preview: OpenCV cannot be loaded ({error}); use -o http://127.0.0.1:8080") from error
+    check_display()
+    return Preview(loop.control, loop.as_json)
+
+
+def _camera_size(size: Size | None) -> tuple[int, int] | None:
+    """What to ask the camera for; a short side alone means 16:9, which cameras have."""
+    if size is None:
+        return None
+    if size.width and size.height:
+        return size.width, size.height
+    return round(size.short * 16 / 9 / 2) * 2, size.short
