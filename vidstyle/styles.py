@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -192,6 +193,17 @@ class Library:
             identity=self.style(IDENTITY, network),
             strength=strength,
         )
+
+    def remove(self, name: str) -> StyleCard:
+        """Delete the user's own style called `name`. Raises UsageError for a shipped one."""
+        card = self.card(name)
+        if card.shipped:
+            raise UsageError(f"style {name!r} came with vidstyle and is not removed; only styles of your own are")
+        try:
+            shutil.rmtree(card.folder)
+        except OSError as error:
+            raise StyleError(f"{card.folder}: cannot be removed ({error.strerror or error})") from error
+        return card
 
     def _read_card(self, file: Path) -> StyleCard:
         try:

@@ -26,60 +26,95 @@ from vidstyle.suggest import did_you_mean
 COMMANDS = {
     "render": ("vidstyle.cli.render:render", "Paint a film, a picture or a numbered sequence."),
     "webcam": ("vidstyle.cli.webcam:webcam", "Paint a camera live: preview, virtual camera, streams."),
-    "styles": ("vidstyle.cli.styles:app", "List, show, add, import and remove styles."),
+    "styles list": ("vidstyle.cli.styles:list_styles", "All styles at hand."),
+    "styles show": ("vidstyle.cli.styles:show", "What is known of a style."),
+    "styles add": ("vidstyle.cli.styles_add:add", "Add a style that somebody made."),
+    "styles import": ("vidstyle.cli.styles_import:import_style", "Read a network of another program."),
+    "styles remove": ("vidstyle.cli.styles:remove", "Remove a style of your own."),
     "train": ("vidstyle.cli.train:train", "Make a style of a painting."),
-    "explore": ("vidstyle.cli.explore:app", "What the style losses see: content, texture, comparisons."),
+    "explore content": ("vidstyle.cli.explore:content", "What the content loss sees of a picture."),
+    "explore texture": ("vidstyle.cli.explore:texture", "What the style loss sees of a painting."),
+    "explore compare": ("vidstyle.cli.explore:compare", "Gatys and the networks side by side."),
     "serve": ("vidstyle.cli.serve:serve", "The studio page in the browser."),
     "build": ("vidstyle.cli.build:build", "Compile engines ahead of their first use."),
-    "bench": ("vidstyle.cli.bench:app", "Measure engines and the whole loop on this machine."),
-    "eval": ("vidstyle.cli.eval:app", "Measure pictures, steadiness and precision."),
+    "bench": ("vidstyle.cli.bench:bench", "Measure engines and the whole loop on this machine."),
+    "eval pictures": ("vidstyle.cli.eval_pictures:pictures", "Content and style losses, shift error, noise gain."),
+    "eval steadiness": ("vidstyle.cli.eval_steadiness:steadiness", "How much a painted film flickers."),
+    "eval precision": ("vidstyle.cli.eval_precision:precision", "How near fast arithmetic is to fp32."),
     "doctor": ("vidstyle.cli.doctor:doctor", "What works on this machine, and what to do about the rest."),
 }
-"""Name of every command, to (module:attribute, help). The attribute is a function or a `typer.Typer`."""
+"""Words of every command, to (module:function, help)."""
+
+GROUPS = {
+    "styles": "List, show, add, import and remove styles.",
+    "explore": "What the style losses see: content, texture, comparisons.",
+    "eval": "Measure pictures, steadiness and precision.",
+}
+"""Help of the first words that several commands share."""
 
 
 class _Commands(TyperGroup):
     """A group that takes its commands from `COMMANDS`, and their defaults from configuration files."""
 
+    prefix = ""
+    """The words before this group's own, with a space after each."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Without any word, the help is what is wanted."""
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
+
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return [name for name in COMMANDS if _is_installed(name)]
+        return list(self._members())
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """Name and help of a command, which is all that lists and completion need."""
-        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
+        return TyperCommand(cmd_name, help=self._members()[cmd_name]) if cmd_name in self._members() else None
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """The command itself: now its module is imported."""
-        name = args[0]
-        if name not in COMMANDS or not _is_installed(name):
+        name, members = args[0], self._members()
+        if name not in members:
             if ctx.resilient_parsing:
                 return None, None, args[1:]
-            raise UsageError(f"no command {name!r}{did_you_mean(name, COMMANDS)}; see vidstyle --help")
-        command = load_command(name)
+            near = did_you_mean(name, members)
+            raise UsageError(f"no command '{self.prefix}{name}'{near}; see {ctx.command_path} --help")
+        words = self.prefix + name
+        if words in GROUPS:
+            return name, _group(name), args[1:]
+        command = load_command(words)
         if not ctx.resilient_parsing:
-            ctx.default_map = {name: _configured(name, command, ctx.params.get("config"))}
+            ctx.default_map = {name: _configured(words, command, ctx.find_root().params.get("config"))}
         return name, command, args[1:]
 
-
-def _is_installed(name: str) -> bool:
-    return importlib.util.find_spec(COMMANDS[name][0].partition(":")[0]) is not None
-
-
-def load_command(name: str) -> Any:
-    """The command called `name`, its module imported."""
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    found = getattr(importlib.import_module(module), attribute)
-    if not isinstance(found, typer.Typer):
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(name)(found)
-        found = app
-    command = typer.main.get_command(found)
-    command.name = name
-    return command
+    def _members(self) -> dict[str, str]:
+        """This group's commands and sub-groups with their help, as far as they are installed."""
+        members: dict[str, str] = {}
+        for words, (place, summary) in COMMANDS.items():
+            if words.startswith(self.prefix) and importlib.util.find_spec(place.partition(":")[0]):
+                first, _, more = words.removeprefix(self.prefix).partition(" ")
+                members[first] = GROUPS[first] if more else summary
+        return members
 
 
-def _configured(name: str, command: Any, explicit: Path | None) -> dict[str, Any]:
-    """Defaults for `command` from the configuration files, by parameter name."""
+def _group(name: str) -> _Commands:
+    group = _Commands(name=name, help=GROUPS[name], rich_markup_mode=None)
+    group.prefix = f"{name} "
+    return group
+
+
+def load_command(words: str) -> Any:
+    """The command of these words, its module imported."""
+    module, _, function = COMMANDS[words][0].partition(":")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(words.split()[-1])(getattr(importlib.import_module(module), function))
+    return typer.main.get_command(app)
+
+
+def _configured(words: str, command: Any, explicit: Path | None) -> dict[str, Any]:
+    """Defaults for `command` from the configuration files, by parameter name.
+
+    Its table has its words joined by a hyphen: `[render]`, `[eval-pictures]`.
+    """
     from vidstyle.settings import config_files, read_config
 
     options = {
@@ -88,14 +123,15 @@ def _configured(name: str, command: Any, explicit: Path | None) -> dict[str, Any
         for flag in parameter.opts
         if flag.startswith("--")
     }
+    tables = {name.replace(" ", "-") for name in COMMANDS}
     files = [explicit] if explicit else config_files()
-    values = read_config(files, command=name, commands=COMMANDS, known=options)
-    return {
-        options[key].name: [value]
-        if getattr(options[key], "multiple", False) and not isinstance(value, list)
-        else value
-        for key, value in values.items()
-    }
+    values = read_config(files, command=words.replace(" ", "-"), commands=tables, known=options)
+    return {options[key].name: _as_given(options[key], value) for key, value in values.items()}
+
+
+def _as_given(parameter: Any, value: Any) -> Any:
+    """A single value for a flag that may be repeated is a list of one."""
+    return [value] if getattr(parameter, "multiple", False) and not isinstance(value, list) else value
 
 
 app = typer.Typer(
@@ -127,7 +163,7 @@ def vidstyle(
 
 def main() -> None:
     """Entry point: runs the command line and exits with the code that `vidstyle.errors` gives."""
-    code = run(sys.argv[1:] or ["--help"])
+    code = run(sys.argv[1:])
     if any(thread.name.startswith("vidstyle-") for thread in threading.enumerate()):
         # A stage hangs in a library call; the interpreter's own shutdown would pull memory from under it.
         sys.stdout.flush()

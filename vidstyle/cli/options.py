@@ -11,7 +11,7 @@ import typer
 from vidstyle.cli import console
 
 
-def _complete_styles(incomplete: str) -> Iterable[str]:
+def complete_styles(incomplete: str) -> Iterable[str]:
     from vidstyle.styles import Library
 
     return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
@@ -52,7 +52,7 @@ Style = Annotated[
         metavar="NAME[:WEIGHT]",
         help="Style; several are mixed by their weights.",
         envvar="VIDSTYLE_STYLE",
-        autocompletion=_complete_styles,
+        autocompletion=complete_styles,
     ),
 ]
 Strength = Annotated[
@@ -95,7 +95,7 @@ Verbose = Annotated[
         "-v",
         "--verbose",
         count=True,
-        metavar="",
+        show_default=False,
         help="Say more; -vv shows tracebacks.",
         callback=console.set_verbosity,
     ),
