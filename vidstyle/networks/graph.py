@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.nodes import Nodes
 
-OPSET = 18
 EPSILON = 1e-5
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -43,14 +42,13 @@ def build_graph(architecture: Architecture, weights: Weights) -> onnx.ModelProto
     return _Builder(architecture, weights).build()
 
 
-class _Builder:
-    """Adds nodes one after another; every method returns the name of the tensor it made."""
+class _Builder(Nodes):
+    """The network's layers, one after another."""
 
     def __init__(self, architecture: Architecture, weights: Weights) -> None:
+        super().__init__()
         self.architecture = architecture
         self.weights = weights
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
         self.style_offset = 0
         self.bordered: set[str] = set()
 
@@ -73,36 +71,13 @@ class _Builder:
                 gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
                 x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
         self.unfold(self.convolution(x, "head"), "painted")
-        graph = helper.make_graph(
-            self.nodes,
-            "vidstyle",
+        return self.model(
             [
                 helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", "H", "W", 3]),
                 helper.make_tensor_value_info("style", TensorProto.FLOAT, [arch.style_size]),
             ],
             [helper.make_tensor_value_info("painted", TensorProto.UINT8, ["N", "H", "W", 3])],
-            list(self.constants.values()),
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="vidstyle")
-        model.ir_version = 9
-        onnx.checker.check_model(model)
-        return model
-
-    def node(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        output = name or f"{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
-        return output
-
-    def ints(self, *values: int) -> str:
-        """A constant int64 vector."""
-        return self.constant("ints_" + "_".join(map(str, values)).replace("-", "m"), np.array(values, np.int64))
-
-    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
-        self.constants.setdefault(name, numpy_helper.from_array(value, name))
-        return name
-
-    def scalar(self, value: float) -> str:
-        return self.constant(f"scalar_{value}", np.array(value, np.float32))
 
     def stem(self, frames: str) -> str:
         """(N, H, W, 3) uint8 frames to the first convolution's (N, C, H'/u, W'/u).
@@ -138,10 +113,6 @@ class _Builder:
         return self.node(
             "Conv", x, rows, "stem.bias", kernel_shape=[kernel * side, kernel], strides=[side, 1], pads=[0, 0, 0, 0]
         )
-
-    def shape(self, *sizes: int | str) -> str:
-        """A shape put together of numbers and names of one-element tensors."""
-        return self.node("Concat", *(self.ints(s) if isinstance(s, int) else s for s in sizes), axis=0)
 
     def unfold(self, x: str, name: str) -> str:
         """(N, 3 u u, H'/u, W'/u) float to (N, H, W, 3) uint8: to 0..255, round, unfold, crop."""
