@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.fake_nvidia import nvidia, real_trial
+
+__all__ = ["nvidia", "real_trial"]
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

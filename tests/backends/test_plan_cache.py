@@ -26,9 +26,8 @@ KEY = PlanKey(
 
 
 @pytest.fixture
-def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was said; the cache is a fresh folder."""
-    monkeypatch.setenv("VIDSTYLE_CACHE_DIR", str(tmp_path / "cache"))
+def said() -> list[str]:
+    """What was said."""
     return []
 
 

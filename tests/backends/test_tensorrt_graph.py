@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from tests.backends.fake_tensorrt import check_types
-from vidstyle.backends.tensorrt_graph import GraphPrecision, typed_for_tensorrt
-from vidstyle.errors import StyleError
+from vidstyle.backends.protocol import Precision
+from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
+from vidstyle.errors import BackendError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import build_graph
 
@@ -50,7 +51,7 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0), ("fp16", 1)])
-def test_paints_the_same_picture(architecture: Architecture, precision: GraphPrecision, tolerance: int) -> None:
+def test_paints_the_same_picture(architecture: Architecture, precision: Precision, tolerance: int) -> None:
     model, feeds = make(architecture)
     expected = paint(model, feeds)
     painted = paint(typed_for_tensorrt(model, precision), feeds)
@@ -61,7 +62,7 @@ def test_paints_the_same_picture(architecture: Architecture, precision: GraphPre
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_bytes_only_at_the_ends(precision: GraphPrecision) -> None:
+def test_bytes_only_at_the_ends(precision: Precision) -> None:
     model, _ = make(ARCHITECTURES["folded"])
     with pytest.raises(AssertionError, match="works on uint8"):
         check_types(model)  # so the check can fail
@@ -178,6 +179,6 @@ def test_weight_beyond_fp16() -> None:
     model, _ = make(ARCHITECTURES["plain"])
     weight = next(i for i in model.graph.initializer if i.name == "head.weight")
     weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + 70000, "head.weight"))
-    with pytest.raises(StyleError, match=r"head\.weight does not fit fp16"):
+    with pytest.raises(BackendError, match=r"head\.weight does not fit fp16"):
         typed_for_tensorrt(model, "fp16")
     typed_for_tensorrt(model, "fp32")

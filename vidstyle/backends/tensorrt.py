@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Say
+from vidstyle.backends import fidelity
+from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from vidstyle.backends.cuda_runtime import Gpu
     from vidstyle.backends.plan_cache import PlanKey
     from vidstyle.backends.tensorrt_build import Profile
-    from vidstyle.backends.tensorrt_graph import GraphPrecision
 
 OLDEST = (10, 12)
 _NEEDED = ("tensorrt", "cuda.bindings", "onnx", "filelock")
@@ -58,37 +59,45 @@ class TensorRT:
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Compile `network`, or take the plan that was kept. Raises OutOfMemory or BackendError."""
         from vidstyle.backends import cuda_runtime
+        from vidstyle.backends.openvino import open_reference
+        from vidstyle.backends.tensorrt_build import Profile
 
-        precision = _precision(spec)
         gpu = _choose(cuda_runtime.gpus(), spec.device)
         cuda_runtime.use(gpu)
-        info = EngineInfo(
-            backend=self.name,
-            device=f"cuda:{gpu.index}",
-            precision=precision,
-            width=spec.width,
-            height=spec.height,
-            batch=spec.batch,
+        profile = Profile.for_frames(spec.width, spec.height)
+
+        def open_at(precision: Precision, width: int, height: int) -> Engine:
+            if precision == "fp32":
+                return open_reference(network, width, height)
+            # Small frames through the very plan that will run: one for other sizes has other kernels.
+            small = replace(spec, width=width, height=height, batch=1)
+            return _open(network, _info(small, gpu, precision), gpu=gpu, profile=profile, say=say)
+
+        subject = fidelity.Subject(
+            network=network, backend=self.name, device=gpu.name, versions=f"{_version()} {gpu.capability} {profile}"
         )
-        return _open(network, info, gpu=gpu, precision=precision, say=say)
+        if spec.precision == "auto":
+            precision = fidelity.choose(subject, ("fp16", "fp32"), open_at, say)
+        else:
+            precision = _checked(spec.precision)
+            fidelity.warn_if_unfaithful(subject, precision, open_at, say)
+        return _open(network, _info(spec, gpu, precision), gpu=gpu, profile=profile, say=say)
 
 
-def _open(network: Network, info: EngineInfo, *, gpu: Gpu, precision: GraphPrecision, say: Say) -> Engine:
+def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say: Say) -> Engine:
     """An engine from the kept plan if there is one that works, else from a new one."""
     import onnx
 
     from vidstyle.backends.plan_cache import PlanFile
-    from vidstyle.backends.tensorrt_build import Profile, build_plan
+    from vidstyle.backends.tensorrt_build import build_plan
     from vidstyle.backends.tensorrt_engine import TensorRTEngine
     from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
 
     def start(plan: bytes) -> Engine:
         return TensorRTEngine(plan, info=info, gpu=gpu, style_size=network.style_size, say=say)
 
-    graph = typed_for_tensorrt(onnx.load(str(network.graph)), precision).SerializeToString(deterministic=True)
-    profile = Profile.for_frames(info.width, info.height)
-    key = _key(graph, gpu=gpu, profile=profile, precision=precision)
-    kept = PlanFile(key, say)
+    graph = typed_for_tensorrt(onnx.load(str(network.graph)), info.precision).SerializeToString(deterministic=True)
+    kept = PlanFile(_key(graph, gpu=gpu, profile=profile, precision=info.precision), say)
     with kept.locked():
         plan = kept.read()
         if plan is not None:
@@ -98,18 +107,12 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, precision: GraphPreci
                 raise  # nothing is wrong with the plan: a smaller batch will use it
             except BackendError as error:
                 kept.discard(str(error))
-        plan = build_plan(graph, profile, precision=precision, say=say)
+        plan = build_plan(graph, profile, precision=info.precision, say=say)
         kept.write(plan)
-        try:
-            return start(plan)
-        except OutOfMemory:
-            raise
-        except BackendError as error:
-            kept.discard(str(error))
-            raise
+    return start(plan)
 
 
-def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: str) -> PlanKey:
+def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: Precision) -> PlanKey:
     from vidstyle.backends.plan_cache import PlanKey
     from vidstyle.backends.tensorrt_build import OPTIMIZATION_LEVEL, WORKSPACE
 
@@ -126,12 +129,21 @@ def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: str) -> PlanKey
     )
 
 
-def _precision(spec: EngineSpec) -> GraphPrecision:
-    if spec.precision in ("auto", "fp16"):
-        return "fp16"
-    if spec.precision == "fp32":
-        return "fp32"
-    raise BackendError(f"backend tensorrt has precisions fp16 and fp32, not {spec.precision}")
+def _checked(precision: Precision) -> Precision:
+    if precision not in ("fp16", "fp32"):
+        raise BackendError(f"TensorRT has precisions fp16 and fp32 here, not {precision}")
+    return precision
+
+
+def _info(spec: EngineSpec, gpu: Gpu, precision: Precision) -> EngineInfo:
+    return EngineInfo(
+        backend=TensorRT.name,
+        device=f"cuda:{gpu.index}",
+        precision=precision,
+        width=spec.width,
+        height=spec.height,
+        batch=spec.batch,
+    )
 
 
 def _choose(devices: list[Gpu], wanted: str) -> Gpu:

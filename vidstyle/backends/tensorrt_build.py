@@ -7,8 +7,8 @@ from typing import Self
 
 import tensorrt as trt
 
-from vidstyle.backends.protocol import Say
-from vidstyle.backends.tensorrt_graph import FRAMES, GraphPrecision
+from vidstyle.backends.protocol import Precision, Say
+from vidstyle.backends.tensorrt_graph import FRAMES
 from vidstyle.backends.tensorrt_log import Log, Progress
 from vidstyle.errors import BackendError
 
@@ -55,7 +55,7 @@ class Profile:
         return " ".join("x".join(map(str, shape)) for shape in (self.smallest, self.tuned, self.largest))
 
 
-def build_plan(graph: bytes, profile: Profile, *, precision: GraphPrecision, say: Say) -> bytes:
+def build_plan(graph: bytes, profile: Profile, *, precision: Precision, say: Say) -> bytes:
     """Compile the ONNX file `graph`, made by `typed_for_tensorrt`, for the current GPU.
 
     Raises OutOfMemory or BackendError with TensorRT's reasons, or what the user stopped it with.
@@ -86,7 +86,7 @@ def build_plan(graph: bytes, profile: Profile, *, precision: GraphPrecision, say
     return bytes(plan)
 
 
-def _configure(config: trt.IBuilderConfig, precision: GraphPrecision) -> None:
+def _configure(config: trt.IBuilderConfig, precision: Precision) -> None:
     config.builder_optimization_level = OPTIMIZATION_LEVEL
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
     # With this, a context for small frames asks for their memory, not for that of the largest.

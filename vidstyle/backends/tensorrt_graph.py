@@ -14,15 +14,13 @@ TensorRT takes a strongly typed network at its word, so the precision is a matte
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
 
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from vidstyle.errors import BackendError, StyleError
-
-GraphPrecision = Literal["fp16", "fp32"]
+from vidstyle.backends.protocol import Precision
+from vidstyle.errors import BackendError
 
 FRAMES, STYLE, PAINTED = "frames", "style", "painted"
 """The names of every network's inputs and output (`vidstyle.networks.network`)."""
@@ -48,11 +46,11 @@ _INPUTS = {FRAMES: _Kind.INNER, STYLE: _Kind.VECTOR}
 _PICTURE = (_Kind.INNER, _Kind.ISLAND)
 
 
-def typed_for_tensorrt(model: onnx.ModelProto, precision: GraphPrecision) -> onnx.ModelProto:
+def typed_for_tensorrt(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     """A copy of a network's graph for a strongly typed TensorRT network; same inputs, output and picture.
 
-    Raises StyleError if a weight does not fit fp16, BackendError if an operator is used in a way that
-    is not known here.
+    `precision` is fp16 or fp32. Raises BackendError if a weight does not fit fp16, or if an operator is
+    used in a way that is not known here.
     """
     return _Typing(model, TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT).run()
 
@@ -157,7 +155,7 @@ class _Typing:
             value = numpy_helper.to_array(self.weights[name])
             if half:
                 if np.abs(value).max(initial=0) > np.finfo(np.float16).max:
-                    raise StyleError(f"weight {name} does not fit fp16; use --precision fp32")
+                    raise BackendError(f"TensorRT: weight {name} does not fit fp16; use --precision fp32")
                 value = value.astype(np.float16)
             self.initializers[typed] = numpy_helper.from_array(value, typed)
         return typed
