@@ -118,7 +118,7 @@ def _one_style(
             styles=(target,),
             steps=steps or STEPS[tune],
             crop=224,
-            rate=2e-2 if alone else 1e-3,
+            rate=2e-3 if alone else 1e-3,
             identity_share=0 if alone else 1 / 14,
             tune=tune.value,
         ),
