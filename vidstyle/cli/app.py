@@ -174,18 +174,13 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code. Errors go to stderr, one line each."""
+    console.verbosity = 0
     try:
         result = typer.main.get_command(app).main(arguments, prog_name="vidstyle", standalone_mode=False)
-        sys.stdout.flush()
     except VidstyleError as error:
         return _fail(error, str(error), error.exit_code)
     except TyperException as error:
         return _fail(error, error.format_message(), 2)
-    except KeyboardInterrupt as error:
-        return _fail(error, "interrupted", 130)
-    except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter's last flush does not fail again
-        return _fail(error, "the reader of the output has gone", 4)
     except Exception as error:
         return _fail(error, f"unexpected {type(error).__name__}: {error} (-vv shows where; please report it)", 1)
     return result if isinstance(result, int) else 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from vidstyle.errors import OutputError
 
 if TYPE_CHECKING:
     from vidstyle.fileloop import Progress
@@ -56,15 +59,25 @@ def detail(message: str) -> None:
 
 def data(value: Any) -> None:
     """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False))
+    _out([json.dumps(value, ensure_ascii=False)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows on stdout, in columns as wide as they need to be."""
     lines = [[_one_line(cell) for cell in row] for row in ([head, *rows] if head else rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    _out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _out(lines: Iterable[str]) -> None:
+    """Lines on stdout, at once. Raises OutputError if nobody reads them."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush fails again
+        raise OutputError("whoever read the output has gone (broken pipe)") from error
 
 
 class ProgressLine:

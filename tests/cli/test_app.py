@@ -1,0 +1,160 @@
+"""The words of the command line: commands, configuration, errors and exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vidstyle.cli import app
+from vidstyle.errors import BackendError, StyleError
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_the_help_lists_installed_commands(capsys: Captured) -> None:
+    assert app.run(["--help"]) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    for name in ("render", "styles"):
+        assert f"\n  {name} " in output.out
+
+
+def test_without_words_the_help_is_shown(capsys: Captured) -> None:
+    assert app.run([]) == 0
+    assert "Usage: vidstyle" in capsys.readouterr().out
+    assert app.run(["styles"]) == 0
+    assert "Usage: vidstyle styles" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", sorted(app.COMMANDS))
+def test_every_installed_command_has_help(capsys: Captured, words: str) -> None:
+    place = app.COMMANDS[words][0]
+    if importlib.util.find_spec(place.partition(":")[0]) is None:
+        pytest.skip(f"{place} is not part of this version")
+    assert app.run([*words.split(), "--help"]) == 0
+    assert f"Usage: vidstyle {words} " in capsys.readouterr().out
+
+
+def test_a_command_whose_module_is_missing_is_no_command(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.COMMANDS, "dance", ("vidstyle.cli.dance:dance", "Dance."))
+    assert app.run(["--help"]) == 0
+    assert "dance" not in capsys.readouterr().out
+    assert app.run(["dance"]) == 2
+
+
+def test_a_group_without_help_of_its_own_would_break_the_list() -> None:
+    assert {words.split()[0] for words in app.COMMANDS if " " in words} == set(app.GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rendr"], "did you mean 'render'"),
+        (["styles", "lst"], "did you mean 'list'"),
+        (["render"], "IN"),
+        (["render", "a"], "OUT"),
+        (["render", "a", "b", "c"], "c"),
+        (["render", "a", "b", "--nonsense"], "--nonsense"),
+        (["render", "a", "b.mp4", "--strength", "2"], "--strength"),
+        (["render", "a", "b.mp4", "--size", "big"], "size 'big'"),
+        (["render", "a", "b.mp4", "--start", "3", "--end", "2"], "not after"),
+        (["render", "a", "-", "--json"], "stdout"),
+        (["--config", "nowhere.toml", "render", "a", "b.mp4"], "nowhere.toml"),
+    ],
+)
+def test_wrong_words_are_usage_errors_of_one_line(capsys: Captured, arguments: list[str], words: str) -> None:
+    assert app.run(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("vidstyle: error: ")
+    assert output.err.count("\n") == 1
+    assert words in output.err
+
+
+def fail(error: BaseException) -> object:
+    def command(source: str, target: str) -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(StyleError("no such style"), 5), (ZeroDivisionError("oops"), 1), (BackendError("driver"), 6)]
+)
+def test_errors_are_one_line_and_an_exit_code(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    monkeypatch.setattr("vidstyle.cli.render.render", fail(error))
+    assert app.run(["render", "a", "b"]) == code
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert str(error) in output
+    assert "Traceback" not in output
+
+
+def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidstyle.cli.render.render", fail(KeyboardInterrupt()))
+    assert app.run(["render", "a", "b"]) == 130
+
+
+def test_a_reader_of_stdout_that_goes_away_is_an_output_error(library_root: Path) -> None:
+    command = "from vidstyle.cli.app import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.stdin.read()\n{command}", "styles", "list"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"VIDSTYLE_DATA_DIR": str(library_root)},
+    )
+    assert process.stdout
+    assert process.stdin
+    assert process.stderr
+    process.stdout.close()
+    process.stdin.close()
+    assert process.wait(30) == 4
+    assert process.stderr.read() == "vidstyle: error: whoever read the output has gone (broken pipe)\n"
+
+
+def test_a_traceback_comes_only_with_vv(capsys: Captured, tmp_path: Path) -> None:
+    arguments = ["render", str(tmp_path / "absent.mp4"), str(tmp_path / "out.mp4")]
+    for flags, shown in (([], False), (["-v"], False), (["-vv"], True), (["-v", "-v"], True), ([], False)):
+        assert app.run([*arguments, *flags]) == 3
+        assert ("Traceback" in capsys.readouterr().err) is shown
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured, tmp_path: Path) -> None:
+    assert app.run(["render", str(tmp_path / "a\x1b[31m\nb.mp4"), str(tmp_path / "out.mp4")]) == 3
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "\x1b" not in error
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("vidstyle rend", "render"),
+        ("vidstyle styles sh", "show"),
+        ("vidstyle render --style wav", "waves"),
+        ("vidstyle styles show wav", "waves"),
+        ("vidstyle render --backend openv", "openvino"),
+        ("vidstyle render --device CP", "CPU"),
+        ("vidstyle render --network cl", "classic"),
+        ("vidstyle render --keep-c", "--keep-colors"),
+    ],
+)
+def test_the_shell_completes(library_root: Path, typed: str, offered: str) -> None:
+    command = [sys.executable, "-c", "from vidstyle.cli.app import main; main()"]
+    environment = {
+        "_VIDSTYLE_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split(" ")) - 1),
+        "VIDSTYLE_DATA_DIR": str(library_root),
+    }
+    result = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert offered in result.stdout.split()

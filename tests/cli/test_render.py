@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vidstyle.cli import app
+
+Captured = pytest.CaptureFixture[str]
+
+KEYS = {
+    "input",
+    "output",
+    "frames_in",
+    "frames_out",
+    "seconds",
+    "fps",
+    "backend",
+    "device",
+    "precision",
+    "styles",
+    "strength",
+    "warnings",
+}
+
+
+@pytest.fixture(autouse=True)
+def _library(library_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def report(capsys: Captured) -> Callable[..., dict]:
+    """Runs `render` with these words and `--json`; gives the object."""
+
+    def run(*words: str) -> dict:
+        assert app.run(["render", *words, "--json", "--backend", "openvino"]) == 0, capsys.readouterr().err
+        output = capsys.readouterr().out
+        assert output.count("\n") == 1
+        return json.loads(output)
+
+    return run
+
+
+def test_json_has_the_promised_keys(make_film: Callable[..., Path], report: Callable[..., dict]) -> None:
+    film = make_film(frames=5)
+    values = report(str(film), "out.mp4")
+    assert values.keys() >= KEYS
+    assert (values["frames_in"], values["frames_out"]) == (5, 5)
+    assert (values["backend"], values["device"]) == ("openvino", "CPU")
+    assert values["styles"] == {"mosaic": 1.0}
+    assert values["stages"].keys() == {"read", "paint", "write"}
+    assert Path("out.mp4").stat().st_size > 0
+
+
+def test_quiet_says_nothing_and_loud_names_what_runs(make_film: Callable[..., Path], capsys: Captured) -> None:
+    film = str(make_film(frames=2))
+    assert app.run(["render", film, "out.mkv", "-q", "--backend", "openvino"]) == 0
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "")
+    assert app.run(["render", film, "out.mkv", "-y", "--backend", "openvino"]) == 0
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "openvino on CPU" in output.err
+    assert "\r" not in output.err
+
+
+def test_flags_win_over_environment_over_file_over_defaults(
+    make_film: Callable[..., Path], report: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = str(make_film(frames=1))
+
+    def styles(*words: str) -> list[str]:
+        return list(report(film, "out.png", "-y", *words)["styles"])
+
+    assert styles() == ["mosaic"]
+    Path("vidstyle.toml").write_text('style = "waves"\n[render]\nstrength = 0.25\n')
+    assert styles() == ["waves"]
+    monkeypatch.setenv("VIDSTYLE_STYLE", "mosaic:2 waves:1")
+    assert styles() == ["mosaic", "waves"]
+    assert styles("-s", "waves") == ["waves"]
+    assert report(film, "out.png", "-y")["strength"] == 0.25
+    assert report(film, "out.png", "-y", "--strength", "0.5")["strength"] == 0.5
+
+
+def test_a_given_file_stands_in_for_the_found_ones(
+    make_film: Callable[..., Path], capsys: Captured, report: Callable[..., dict]
+) -> None:
+    film = str(make_film(frames=1))
+    Path("vidstyle.toml").write_text("[render]\nstrenght = 1\n")
+    assert app.run(["render", film, "out.png"]) == 2
+    assert "did you mean 'strength'" in capsys.readouterr().err
+    Path("other.toml").write_text("strength = 0\n")
+    assert app.run(["--config", "other.toml", "render", film, "out.png", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["strength"] == 0
+
+
+def test_a_file_is_not_overwritten_without_being_told(make_film: Callable[..., Path], capsys: Captured) -> None:
+    film = str(make_film(frames=1))
+    Path("out.png").write_text("precious")
+    assert app.run(["render", film, "out.png"]) == 4
+    assert "-y" in capsys.readouterr().err
+    assert Path("out.png").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "CON", "a|b", "style\x00.pth", "~root/x", "..", "/etc/passwd"])
+def test_hostile_style_names_are_refused(make_film: Callable[..., Path], capsys: Captured, name: str) -> None:
+    assert app.run(["render", str(make_film(frames=1)), "out.png", "--style", name]) == 2
+    assert "cannot be a name" in capsys.readouterr().err
+    assert app.run(["styles", "show", name]) == 2
+
+
+def test_hostile_style_names_of_the_corpus(test_data: Path, make_film: Callable[..., Path], capsys: Captured) -> None:
+    names = (test_data / "hazards" / "m03_style_names.txt").read_text().splitlines()
+    film = str(make_film(frames=1))
+    assert names
+    for name in names:
+        assert app.run(["render", film, "out.png", "-s", name]) == 2, name
+        assert app.run(["styles", "remove", "--", name]) == 2, name
+    assert not Path("out.png").exists()
+
+
+def test_through_pipes(make_film: Callable[..., Path], library_root: Path) -> None:
+    film = make_film(frames=4)
+    result = subprocess.run(
+        [sys.executable, "-m", "vidstyle", "render", "-", "-", "--strength", "0"],
+        input=film.read_bytes(),
+        capture_output=True,
+        check=True,
+        env=os.environ | {"VIDSTYLE_DATA_DIR": str(library_root)},
+    )
+    Path("piped.mkv").write_bytes(result.stdout)
+    assert app.run(["render", "piped.mkv", "again.mkv", "--strength", "0", "-q"]) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_progress_line(make_film: Callable[..., Path]) -> None:
+    film = make_film(frames=300, width=160, height=120)
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vidstyle", "render", str(film), "out.mkv", "--strength", "0"], stderr=slave
+    )
+    os.close(slave)
+    output = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # the other end has closed
+            break
+        if not piece:
+            break
+        output += piece
+    assert process.wait(30) == 0
+    os.close(master)
+    assert b"/300 frames" in output
+    assert b"fps" in output
+    assert b"\x1b" not in output
