@@ -172,5 +172,6 @@ class DecodedFilm:
             return "no frames in the part that was asked for"
         if self._decoder.failures:
             limit = f", or larger than the limit of {self._max_pixels / 1e6:.0f} million pixels"
-            return f"no frames; its pictures are damaged{limit if self._decoder.refused else ''}"
+            maybe_large = self._decoder.refused or not self._stream.codec_context.width
+            return f"no frames; its pictures are damaged{limit if maybe_large else ''}"
         return "no frames; its video stream is empty"

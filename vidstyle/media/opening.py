@@ -40,7 +40,7 @@ def open_container(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> Input
                 raise InputError("standard input is a terminal; pipe a film into it or name a file")
             return av.open("fd:", options=options | {"fd": "0", "protocol_whitelist": "fd"})
         _refuse_unreadable(source)
-        return av.open(f"file:{source}", options=options | {"protocol_whitelist": "file"})
+        return _refuse_text(av.open(f"file:{source}", options=options | {"protocol_whitelist": "file"}), name)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
 
@@ -78,6 +78,14 @@ def _refuse_unreadable(source: str | Path) -> None:
     with_content = not stat.S_ISREG(mode) or os.stat(source).st_size > 0
     if not with_content:
         raise InputError(f"cannot read {spoken_name(source)}: the file is empty")
+
+
+def _refuse_text(container: InputContainer, name: str) -> InputContainer:
+    """FFmpeg would show a text file as a film of a terminal."""
+    if container.format.name == "tty":
+        container.close()
+        raise InputError(f"cannot read {name}: it is text, not a film")
+    return container
 
 
 def _reason(source: str | Path, error: Exception) -> str:

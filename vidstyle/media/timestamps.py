@@ -150,9 +150,11 @@ class FrameClock:
             self._held.append(frame)
             return self._release(None) if len(self._held) >= _MAX_HELD else []
         released = self._release(frame.pts)
-        if self._last is not None and frame.pts <= self._last:  # no room was left between the two
-            frame.pts = self._last + 1
-        return [*released, self._settle(frame, frame.pts)]
+        pts = frame.pts
+        if self._last is not None and pts <= self._last:  # no room was left between the two
+            pts = self._last + 1
+            self._notes.count("frames with repeated or backward time stamps, moved")
+        return [*released, self._settle(frame, pts)]
 
     def flush(self) -> list[VideoFrame]:
         """The frames still held, at the end of the film."""

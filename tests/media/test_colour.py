@@ -1,0 +1,122 @@
+"""Code values become the colours that were meant: by the tags, or by the rule where there are none."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from tests.media.reading import CORNERS, field_colours, frames_of, near, quarters, write_film
+from vidstyle.media.colour import RgbConverter, has_alpha
+from vidstyle.media.notes import Notes
+from vidstyle.media.reader import open_reader
+
+
+@pytest.mark.parametrize(
+    ("matrix", "code_range", "pixel_format"),
+    [
+        (1, 1, "yuv420p"),
+        (1, 2, "yuv420p"),
+        (5, 1, "yuv422p"),
+        (6, 2, "yuv444p"),
+        (1, 1, "yuv420p10le"),
+        (7, 1, "yuv444p"),
+    ],
+)
+def test_tags_are_believed(tmp_path: Path, matrix: int, code_range: int, pixel_format: str) -> None:
+    path = write_film(
+        tmp_path / "film.mkv",
+        [quarters()],
+        codec="ffv1" if matrix == 7 else "libx264",
+        pixel_format=pixel_format,
+        colour=(matrix, code_range),
+    )
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        colour = reader.info.colour
+        assert not colour.assumed
+        assert colour.matrix == (matrix if matrix in (1, 5, 6) else 1)
+        assert colour.full_range == (code_range == 2)
+        assert ("10-bit pictures were reduced to 8 bits" in reader.warnings) == ("10" in pixel_format)
+    assert near(field_colours(frame.image), CORNERS, within=2)
+
+
+@pytest.mark.parametrize(("size", "matrix"), [((640, 480), 6), ((1280, 536), 1), ((960, 720), 1)])
+def test_untagged_films_are_read_by_their_size(tmp_path: Path, size: tuple[int, int], matrix: int) -> None:
+    coded = VideoFrame.from_ndarray(quarters(*size), format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=matrix, src_color_range=2, dst_color_range=1
+    )
+    coded.colorspace, coded.color_range = 2, 0
+    path = write_film(tmp_path / "film.mkv", [coded])
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert reader.info.colour.assumed
+        assert reader.info.colour.matrix == matrix
+        assert any("assumed" in line for line in reader.warnings)
+    assert near(field_colours(frame.image), CORNERS, within=2)
+
+
+@pytest.mark.parametrize("pixel_format", ["gray", "gray10le", "rgb24", "gbrp", "bgr0", "yuv411p", "yuv440p", "rgb48le"])
+def test_odd_formats(pixel_format: str) -> None:
+    frame = VideoFrame.from_ndarray(quarters(), format="rgb24").reformat(
+        format=pixel_format, dst_colorspace=5, dst_color_range=1
+    )
+    picture = RgbConverter(width=64, height=48, alpha=False, notes=Notes()).convert(frame)
+    if pixel_format.startswith("gray"):
+        grey = [(round(0.299 * r + 0.587 * g + 0.114 * b),) * 3 for r, g, b in CORNERS]
+        assert near(field_colours(picture.image), grey, within=2)
+    else:
+        assert near(field_colours(picture.image), CORNERS, within=4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (17, 1), (161, 121), (162, 90)])
+def test_any_size_without_padding(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    frame = VideoFrame.from_ndarray(picture, format="rgb24")
+    given = RgbConverter(width=size[0], height=size[1], alpha=False, notes=Notes()).convert(frame)
+    assert np.array_equal(given.image, picture)
+    assert given.image.flags.c_contiguous
+    yuv = frame.reformat(format="yuv420p")
+    assert (
+        RgbConverter(width=size[0], height=size[1], alpha=False, notes=Notes()).convert(yuv).image.shape
+        == picture.shape
+    )
+
+
+def test_alpha_stands_beside_the_picture() -> None:
+    rgba = np.dstack([quarters(), np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))])
+    for pixel_format in ("rgba", "bgra", "yuva444p", "gbrap", "yuva444p12le", "rgba64le"):
+        frame = VideoFrame.from_ndarray(rgba, format="rgba").reformat(
+            format=pixel_format, dst_colorspace=5, dst_color_range=1
+        )
+        assert has_alpha(frame)
+        picture = RgbConverter(width=64, height=48, alpha=True, notes=Notes()).convert(frame)
+        assert picture.alpha is not None
+        assert np.abs(picture.alpha.astype(int) - rgba[..., 3]).max() <= 1
+        assert near(field_colours(picture.image), CORNERS, within=4)
+
+
+def test_a_palette_has_alpha_only_if_a_colour_in_use_has() -> None:
+    frame = VideoFrame(16, 16, "pal8")
+    palette = np.zeros((256, 4), np.uint8)
+    palette[0] = (10, 20, 30, 255)
+    frame.planes[1].update(palette.tobytes())
+    frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+    assert not has_alpha(frame)  # the unused entries are transparent
+    palette[0, 3] = 0
+    frame.planes[1].update(palette.tobytes())
+    assert has_alpha(frame)
+
+
+def test_frames_do_not_share_memory(tmp_path: Path) -> None:
+    pictures = [np.full((48, 64, 3), 20 * k, np.uint8) for k in range(6)]
+    path = write_film(tmp_path / "film.mkv", pictures, codec="ffv1", pixel_format="bgr0")
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+    for frame, picture in zip(frames, pictures, strict=True):
+        assert np.array_equal(frame.image, picture)
+        frame.image[:] = 255  # what the painter writes must reach no other frame
+    assert frames[0].time_base == Fraction(1, 1000)

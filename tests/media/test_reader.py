@@ -1,0 +1,265 @@
+"""Every frame once, in its own time; parts of films; sizes that change; interlacing; transparency; damage."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from tests.media.reading import field_colours, frames_of, near, quarters, split, write_film
+from vidstyle.errors import InputError, UsageError
+from vidstyle.frames import ImageArray
+from vidstyle.media.reader import open_reader, probe
+
+
+def numbered(count: int, *, width: int = 64, height: int = 48) -> list[ImageArray]:
+    """Grey pictures, each 4 levels lighter than the one before."""
+    return [np.full((height, width, 3), 4 * k + 10, np.uint8) for k in range(count)]
+
+
+def number_of(picture: ImageArray) -> int:
+    return round((float(picture.mean()) - 10) / 4)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts", "a.avi", "a.mpg"])
+def test_every_frame_once_and_in_order(tmp_path: Path, name: str) -> None:
+    codec = {"a.avi": "mpeg4", "a.mpg": "mpeg2video"}.get(name, "libx264")
+    options = {"bf": "2", "g": "6"} | ({"crf": "4"} if codec == "libx264" else {"q": "2"})
+    path = write_film(tmp_path / name, numbered(40), codec=codec, options=options)
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert not [line for line in reader.warnings if "assumed" not in line]
+    assert [number_of(frame.image) for frame in frames] == list(range(40))
+    assert all(later.pts > earlier.pts for earlier, later in zip(frames, frames[1:], strict=False))
+
+
+def test_info_before_the_first_frame(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", numbered(10), colour=(1, 1))
+    info = probe(path)
+    assert (info.width, info.height, info.frames, info.rate) == (64, 48, 10, 25)
+    assert info.duration == Fraction(10, 25)
+    assert (info.codec, info.bit_depth, info.has_alpha, info.interlaced) == ("h264", 8, False, False)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts", "a.h264", "a.mpg"])
+@pytest.mark.parametrize(
+    ("start", "end"), [("0.3", "0.9"), ("1.2", None), (None, "0.5"), ("0.04", "1.5"), ("1.56", None)]
+)
+def test_a_part_has_exactly_its_frames(tmp_path: Path, name: str, start: str | None, end: str | None) -> None:
+    codec = "mpeg2video" if name == "a.mpg" else "libx264"
+    options = {"bf": "2", "g": "10"} | ({"crf": "4"} if codec == "libx264" else {"q": "2"})
+    path = write_film(tmp_path / name, numbered(40), codec=codec, options=options)
+    with open_reader(path) as reader:
+        begins = frames_of(reader)[0].time
+    first, last = Fraction(start or 0), Fraction(end) if end else None
+    with open_reader(path, start=Fraction(start) if start else None, end=last) as reader:
+        frames = frames_of(reader)
+    wanted = [k for k in range(40) if Fraction(k, 25) >= first and (last is None or Fraction(k, 25) < last)]
+    assert [number_of(frame.image) for frame in frames] == wanted
+    for frame, k in zip(frames, wanted, strict=True):
+        assert abs(frame.time - (begins + Fraction(k, 25) - first)) <= frame.time_base
+
+
+def test_sound_of_a_part_keeps_its_distance(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", numbered(50), sound=True, options={"g": "10", "bf": "2", "crf": "4"})
+    with open_reader(path) as reader:
+        _, whole = split(reader)
+        times = {bytes(p.packet): p.packet.pts * p.packet.time_base for p in whole if p.packet.pts is not None}
+    start, end = Fraction("0.52"), Fraction("1.4")
+    with open_reader(path, start=start, end=end) as reader:
+        _, part = split(reader)
+        kept = {bytes(p.packet): p.packet.pts * p.packet.time_base for p in part if p.packet.pts is not None}
+    assert kept.keys() == {data for data, time in times.items() if start <= time < end}
+    assert all(abs(times[data] - start - time) <= Fraction(1, 1000) for data, time in kept.items())
+
+
+def test_parts_that_make_no_sense(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", numbered(5))
+    with pytest.raises(InputError, match="no frames in the part"):
+        open_reader(path, start=Fraction(10))
+    with pytest.raises(UsageError, match="not after the start"):
+        open_reader(path, start=Fraction(2), end=Fraction(1))
+    with pytest.raises(UsageError, match="before the beginning"):
+        open_reader(path, start=Fraction(-1))
+
+
+def test_the_film_is_chosen_by_what_it_is(tmp_path: Path) -> None:
+    """A cover in first place, then a small film, then the one to be found; the others come as packets."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as film:
+        streams = []
+        for size, pictures in ((32, 1), (64, 5), (128, 5)):
+            stream = film.add_stream("mjpeg", rate=25)
+            stream.width, stream.height, stream.pix_fmt = size, size, "yuvj420p"
+            streams.append((stream, size, pictures))
+        streams[0][0].disposition = av.stream.Disposition.attached_pic
+        for index in range(5):
+            for stream, size, pictures in streams:
+                if index < pictures:
+                    frame = VideoFrame.from_ndarray(quarters(size, size), format="rgb24")
+                    frame.pts = index
+                    film.mux(stream.encode(frame))
+        for stream, _, _ in streams:
+            film.mux(stream.encode(None))
+    with open_reader(path) as reader:
+        frames, packets = split(reader)
+        assert (reader.info.width, reader.video_stream) == (128, 2)
+    assert len(frames) == 5
+    assert {packet.stream for packet in packets} == {0, 1}
+
+
+def test_size_changes_in_the_middle(tmp_path: Path) -> None:
+    parts = []
+    for index, size in enumerate(((64, 48), (128, 96))):
+        parts.append(write_film(tmp_path / f"{index}.ts", [quarters(*size)] * 6, codec="mpeg2video").read_bytes())
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(parts))
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert "frames of another size, scaled to the first frame's 64x48: 6" in reader.warnings
+    assert len(frames) == 12
+    assert all(near(field_colours(f.image), field_colours(quarters()), within=10) for f in frames)
+
+
+def interlaced_film(path: Path) -> Path:
+    """A white bar that moves 8 pixels from field to field, top field first."""
+    pictures = []
+    for index in range(10):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        for field in (0, 1):
+            left = 8 * (2 * index + field) % 80
+            picture[field::2, left : left + 16] = 235
+        pictures.append(picture)
+    options = {"flags": "+ildct+ilme", "field_order": "tt", "q": "2", "g": "5"}
+    coded = [VideoFrame.from_ndarray(p, format="rgb24").reformat(format="yuv420p") for p in pictures]
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 96, 64, "yuv420p", options
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=96, height=64, format="yuv420p", time_base=Fraction(1, 25))
+        flag, sink = graph.add("setfield", "mode=tff"), graph.add("buffersink")
+        source.link_to(flag)
+        flag.link_to(sink)
+        graph.configure()
+        for index, frame in enumerate(coded):
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            graph.vpush(frame)
+            film.mux(stream.encode(graph.vpull()))
+        film.mux(stream.encode(None))
+    return path
+
+
+def combing(picture: ImageArray) -> float:
+    """How much more neighbouring lines differ than lines two apart."""
+    grey = picture.mean(2)
+    return float(np.abs(np.diff(grey, axis=0)).mean() - np.abs(grey[2:] - grey[:-2]).mean())
+
+
+def test_interlaced_material_is_deinterlaced(tmp_path: Path) -> None:
+    path = interlaced_film(tmp_path / "a.mkv")
+    with av.open(str(path)) as film:
+        raw = list(film.decode(video=0))
+        assert raw[3].interlaced_frame
+        assert combing(raw[3].to_ndarray(format="rgb24")) > 10
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert reader.info.interlaced
+        assert "interlaced material was deinterlaced" in reader.warnings
+    assert [frame.pts for frame in frames] == [frame.pts for frame in raw]
+    assert all(combing(frame.image) < 1 for frame in frames[1:-1])
+
+
+def test_gif_delays_and_transparency(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    delays = [4, 8, 20, 4, 9]
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("gif", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "pal8"
+        stream.codec_context.time_base = Fraction(1, 100)
+        for index in range(5):
+            frame = VideoFrame(16, 16, "pal8")
+            palette = np.zeros((256, 4), np.uint8)
+            palette[1:] = (10 * index, 20, 200, 255)
+            frame.planes[1].update(palette.tobytes())
+            rows = np.ones((16, frame.planes[0].line_size), np.uint8)
+            rows[:, :4] = 0
+            frame.planes[0].update(rows.tobytes())
+            frame.pts, frame.time_base = sum(delays[:index]), Fraction(1, 100)
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert reader.info.has_alpha
+    assert [frame.time for frame in frames] == [Fraction(sum(delays[:k]), 100) for k in range(5)]
+    for index, frame in enumerate(frames):
+        assert frame.alpha is not None
+        assert tuple(frame.image[8, 10]) == (200, 20, 10 * index)
+        assert (frame.alpha[8, 1], frame.alpha[8, 10]) == (0, 255)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_alpha_of_vp8_and_vp9(tmp_path: Path, codec: str) -> None:
+    rgba = np.dstack([quarters(), np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))])
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        stream.options = {"crf": "4", "b": "2M", "auto-alt-ref": "0", "deadline": "realtime", "cpu-used": "8"}
+        stream.metadata["alpha_mode"] = "1"
+        for index in range(4):
+            frame = VideoFrame.from_ndarray(rgba, format="rgba").reformat(format="yuva420p")
+            frame.pts = index
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert reader.info.has_alpha
+    assert len(frames) == 4
+    assert frames[3].alpha is not None
+    assert np.abs(frames[3].alpha.astype(int) - rgba[..., 3]).max() <= 6
+
+
+def test_a_film_cut_off_gives_what_is_there(tmp_path: Path) -> None:
+    pictures = [np.random.default_rng(k).integers(0, 256, (48, 64, 3), dtype=np.uint8) for k in range(40)]
+    whole = write_film(tmp_path / "a.mkv", pictures, codec="ffv1", pixel_format="bgr0").read_bytes()
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert any(line.startswith("the file is cut short") for line in reader.warnings)
+    assert 20 <= len(frames) <= 25
+    assert all(np.array_equal(frame.image, pictures[k]) for k, frame in enumerate(frames[:-1]))
+
+
+def test_damage_is_passed_over_and_counted(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", numbered(30), codec="mjpeg", pixel_format="yuvj420p")
+    data = bytearray(path.read_bytes())
+    at = [k for k in range(len(data)) if data[k : k + 3] == b"\xff\xd8\xff"]
+    for k in at[10:13]:
+        data[k : k + 40] = bytes(40)
+    path.write_bytes(data)
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        warnings = reader.warnings
+    assert [number_of(frame.image) for frame in frames] == [*range(10), *range(13, 30)]
+    assert "packets that could not be decoded: 3" in warnings
+    assert "frames lost: 3" in warnings
+
+
+def test_a_film_without_a_decodable_frame_is_an_error(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", numbered(5), codec="mjpeg", pixel_format="yuvj420p")
+    path.write_bytes(path.read_bytes().replace(b"\xff\xd8\xff", b"\0\0\0"))
+    with pytest.raises(InputError, match=r"a\.mkv': no frames; its pictures are damaged"):
+        open_reader(path)
+
+
+def test_closing_early_and_reading_on_after_a_stop(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", numbered(20))
+    with open_reader(path) as reader:
+        taken = [next(iter(reader)) for _ in range(3)]  # each iteration goes on where the last one stopped
+    assert [number_of(frame.image) for frame in taken] == [0, 1, 2]
+    assert number_of(taken[0].image) == 0  # the pictures outlive the reader

@@ -1,0 +1,72 @@
+"""Numbered pictures: where they start, which are missing, and when each is shown."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.media.reading import frames_of, quarters, write_film
+from vidstyle.errors import InputError
+from vidstyle.media.reader import open_reader, probe
+
+
+def write_pictures(folder: Path, numbers: list[int], *, name: str = "f_{:04d}.png") -> Path:
+    for number in numbers:
+        picture = np.full((48, 64, 3), number % 256, np.uint8)
+        write_film(folder / "one.png", [picture], codec="png", pixel_format="rgb24").rename(
+            folder / name.format(number)
+        )
+    return folder / "f_%04d.png"
+
+
+def test_start_and_gaps_are_said_and_kept_in_time(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [7, 8, 9, 11, 14])
+    with open_reader(pattern) as reader:
+        frames = frames_of(reader)
+        warnings = reader.warnings
+        assert (reader.container, reader.video_stream) == (None, None)
+        assert (reader.info.frames, reader.info.rate, reader.info.duration) == (5, 25, Fraction(8, 25))
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [7, 8, 9, 11, 14]
+    assert [(frame.pts, frame.duration) for frame in frames] == [(0, 1), (1, 1), (2, 2), (4, 3), (7, 1)]
+    assert warnings[0] == "the sequence has 5 pictures, 7 to 14"
+    assert warnings[1].startswith("3 missing from the sequence (10, 12, 13)")
+
+
+def test_a_part_of_a_sequence(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [0, 1, 2, 3, 4, 5])
+    with open_reader(pattern, start=Fraction(2, 25), end=Fraction(4, 25)) as reader:
+        frames = frames_of(reader)
+    assert [(frame.pts, int(frame.image[0, 0, 0])) for frame in frames] == [(0, 2), (1, 3)]
+
+
+def test_another_size_is_scaled_and_a_damaged_picture_passed_over(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [1, 2, 3])
+    write_film(tmp_path / "large.png", [quarters(128, 96)], codec="png", pixel_format="rgb24").rename(
+        tmp_path / "f_0002.png"
+    )
+    (tmp_path / "f_0003.png").write_bytes(b"damaged")
+    with open_reader(pattern) as reader:
+        frames = frames_of(reader)
+        warnings = "\n".join(reader.warnings)
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 2
+    assert "pictures of another size, scaled to the first one's 64x48: 1" in warnings
+    assert "f_0003.png" in warnings
+
+
+def test_patterns_match_numbers_only(tmp_path: Path) -> None:
+    write_pictures(tmp_path, [1, 2])
+    (tmp_path / "f_0003.png.bak").touch()
+    (tmp_path / "f_12.png").touch()  # too few digits for %04d
+    assert probe(tmp_path / "f_%04d.png").frames == 2
+    write_pictures(tmp_path, [10000], name="f_{:04d}.png")
+    assert probe(tmp_path / "f_%04d.png").frames == 3  # as FFmpeg writes them: at least four digits
+    with pytest.raises(InputError, match="has such a name"):
+        open_reader(tmp_path / "g_%d.png")
+
+
+def test_a_file_that_is_called_like_a_pattern_is_a_file(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.png", [quarters()], codec="png", pixel_format="rgb24").rename(tmp_path / "f_%d.png")
+    assert probe(tmp_path / "f_%d.png").container == "image2"
