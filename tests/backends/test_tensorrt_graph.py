@@ -11,11 +11,13 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from tests.backends.fake_tensorrt import check_types
+from vidstyle.backends.fidelity import trial_pictures
 from vidstyle.backends.protocol import Precision
 from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
-from vidstyle.errors import BackendError
+from vidstyle.errors import BackendError, StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import build_graph
+from vidstyle.styles import Library, shipped_data
 
 ARCHITECTURES = {
     "folded": Architecture(unshuffle=2, widths=(8, 16), blocks=2, end_kernel=3),
@@ -59,6 +61,20 @@ def test_paints_the_same_picture(architecture: Architecture, precision: Precisio
     assert painted.shape == expected.shape
     assert expected.std() > 20, "the picture must have something to lose"
     assert np.abs(painted.astype(int) - expected).max() <= tolerance
+
+
+def test_shipped_network_in_fp16() -> None:
+    """Trained weights and a real style, with every tensor rounded to fp16 where the graph says so."""
+    try:
+        library = Library([shipped_data()])
+    except StyleError as error:
+        pytest.skip(str(error))
+    network = library.network("live")
+    feeds = {"frames": trial_pictures(64, 48), "style": library.style("mosaic", network).vector}
+    model = onnx.load(str(network.graph))
+    error = np.abs(paint(typed_for_tensorrt(model, "fp16"), feeds).astype(int) - paint(model, feeds))
+    assert error.mean() < 0.2
+    assert error.max() <= 4
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
