@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_frames_and_order(test_data: Path, name: str) -> None:
         frames, _ = split(reader)
         info = reader.info
     assert len(frames) == FRAMES[name]
-    assert all(later.pts > earlier.pts for earlier, later in zip(frames, frames[1:], strict=False))
+    assert all(later.pts > earlier.pts for earlier, later in pairwise(frames))
     assert {frame.image.shape for frame in frames} == {(info.height, info.width, 3)}
 
 

@@ -151,7 +151,9 @@ class FilmDecoder:
     def _with_alpha(self, stream: VideoStream) -> VideoCodecContext | None:
         """A libvpx decoder where the film is VP8 or VP9 with alpha, which FFmpeg's own decoders leave out."""
         library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
-        if library is None or stream.metadata.get("alpha_mode") != "1":
+        if library is None or ("alpha_mode", "1") not in {
+            (key.lower(), value) for key, value in stream.metadata.items()
+        }:
             return None
         if library not in av.codecs_available:
             return None
