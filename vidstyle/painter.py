@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from vidstyle.errors import OutOfMemory, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.media.scale import resize
 from vidstyle.networks.network import Network
-from vidstyle.styles import StyleMix
+from vidstyle.styles import MixPart, StyleMix
 
 WORKING_SIDE = 720
 """Short side, in pixels, at which films of this size and above are painted, before `stroke`."""
@@ -28,7 +28,7 @@ FADE_IN = 0.1
 """Up to this strength the film is cross-faded with the painting: the identity style is near, not exact."""
 
 KEPT_ENGINES = 3
-"""How many working sizes stay compiled; a film has one, a hand on the stroke slider passes many."""
+"""How many engines stay compiled, or as many as a look needs; a hand on the stroke slider passes many sizes."""
 
 OpenEngine = Callable[[Network, EngineSpec, str, Say], tuple[Engine, list[str]]]
 """`(network, spec, backend, say) -> (engine, notes)`: how the painter gets an engine."""
@@ -56,6 +56,8 @@ class Look:
 class Painter:
     """Paints batches of any size, compiling the network for each working size when it first comes.
 
+    Styles that bring a network along are painted by it, and the pictures blended.
+
     Not thread-safe: one thread paints. `engine_info` is that of the engine last used (None before),
     `notes` say why other backends were passed over, `warnings` what had to be changed on the way.
     """
@@ -82,7 +84,8 @@ class Painter:
         self._backend, self._device, self._precision, self._latency = backend, device, precision, latency
         self._say = say
         self._open_engine = open_engine or _open_from_registry
-        self._engines: OrderedDict[tuple[int, int], Engine] = OrderedDict()
+        self._engines: OrderedDict[tuple[str, int, int], Engine] = OrderedDict()
+        self._kept = KEPT_ENGINES
 
     def prepare(self, width: int, height: int, *, look: Look) -> EngineInfo | None:
         """Compile for frames of this size now; None where the look needs no engine.
@@ -90,7 +93,9 @@ class Painter:
         Raises BackendError, or OutOfMemory where not even one frame fits.
         """
         if look.mix.strength > 0:
-            self._engine(*working_size(width, height, stroke=look.stroke))
+            width, height = working_size(width, height, stroke=look.stroke)
+            for part in self._parts(look):
+                self._engine(part.network or self.network, width, height)
         return self.engine_info
 
     def paint(self, images: ImageArray, look: Look) -> ImageArray:
@@ -104,12 +109,13 @@ class Painter:
             return images
         height, width = images.shape[1:3]
         working = working_size(width, height, stroke=look.stroke)
-        painted = _scale(self._run(_scale(images, *working), look), width, height)
+        scaled = _scale(images, *working)
+        pictures = [(self._run(scaled, part), part.share * self._opacity(part, strength)) for part in self._parts(look)]
+        painted = _scale(blend(pictures), width, height)
         if look.keep_colors:
             painted = keep_chroma(images, painted)
-        # An imported network holds one style and no identity: its strength is a cross-fade all the way.
-        share = min(1.0, strength / FADE_IN) if self.network.style_size else strength
-        return cross_fade(images, painted, share) if share < 1 else painted
+        opacity = min(1.0, sum(weight for _, weight in pictures))
+        return cross_fade(images, painted, opacity) if opacity < 1 else painted
 
     def close(self) -> None:
         """Give back all engines; a second call does nothing."""
@@ -124,34 +130,48 @@ class Painter:
     ) -> None:
         self.close()
 
-    def _run(self, images: ImageArray, look: Look) -> ImageArray:
+    def _parts(self, look: Look) -> tuple[MixPart, ...]:
+        parts = look.mix.parts
+        self._kept = max(KEPT_ENGINES, len(parts))
+        return parts
+
+    def _opacity(self, part: MixPart, strength: float) -> float:
+        """How much of the film the part's picture covers, 0..1.
+
+        An imported network has no identity to start from: its strength is a cross-fade all the way.
+        """
+        return min(1.0, strength / FADE_IN) if (part.network or self.network).style_size else strength
+
+    def _run(self, images: ImageArray, part: MixPart) -> ImageArray:
         """Through the engine, at most `batch` at a time; a batch that does not fit is halved for good."""
-        style = look.mix.vector
         parts: list[ImageArray] = []
         done = 0
         while done < len(images):
-            engine = self._engine(images.shape[2], images.shape[1])
+            engine = self._engine(part.network or self.network, images.shape[2], images.shape[1])
             try:
-                parts.append(engine.run(images[done : done + self.batch], style))
+                parts.append(engine.run(images[done : done + self.batch], part.vector))
             except OutOfMemory as error:
                 self._halve_batch(error)
                 continue
             done += self.batch
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _engine(self, width: int, height: int) -> Engine:
-        """The engine for this working size, compiled if it is new."""
-        engine = self._engines.get((width, height))
+    def _engine(self, network: Network, width: int, height: int) -> Engine:
+        """The network's engine for this working size, compiled if it is new."""
+        key = network.sha256, width, height
+        engine = self._engines.get(key)
         while engine is None:
             try:
-                engine = self._compile(width, height)
+                engine = self._engines[key] = self._compile(network, width, height)
             except OutOfMemory as error:
                 self._halve_batch(error)
-        self._engines.move_to_end((width, height))
+        self._engines.move_to_end(key)
+        while len(self._engines) > self._kept:
+            self._engines.popitem(last=False)[1].close()
         self.engine_info = engine.info
         return engine
 
-    def _compile(self, width: int, height: int) -> Engine:
+    def _compile(self, network: Network, width: int, height: int) -> Engine:
         spec = EngineSpec(
             width=width,
             height=height,
@@ -160,11 +180,8 @@ class Painter:
             device=self._device,
             latency=self._latency,
         )
-        engine, notes = self._open_engine(self.network, spec, self._backend, self._say)
+        engine, notes = self._open_engine(network, spec, self._backend, self._say)
         self.notes.extend(note for note in notes if note not in self.notes)
-        self._engines[(width, height)] = engine
-        while len(self._engines) > KEPT_ENGINES:
-            self._engines.popitem(last=False)[1].close()
         return engine
 
     def _halve_batch(self, error: OutOfMemory) -> None:
@@ -208,6 +225,15 @@ def keep_chroma(film: ImageArray, painted: ImageArray) -> ImageArray:
         values += (theirs[piece] - values) @ _LUMA
         values += 0.5
         out[piece] = np.clip(values, 0, 255, out=values)
+    return result
+
+
+def blend(pictures: Sequence[tuple[ImageArray, float]]) -> ImageArray:
+    """The weighted mean of pictures, all (N, H, W, 3) uint8 RGB, with weights above 0."""
+    (result, total), *others = pictures
+    for picture, weight in others:
+        total += weight
+        result = cross_fade(result, picture, weight / total)
     return result
 
 

@@ -53,6 +53,8 @@ def render(
     library = library or Library()
     network = library.network(options.network)
     mix = library.mix(options.styles, network, options.strength)
+    for note in mix.notes:
+        say(note)
     look = Look(mix=mix, keep_colors=options.keep_colors, stroke=options.stroke)
     painter = Painter(
         network,
@@ -78,7 +80,8 @@ def render(
             if loop.abandoned:
                 stack.pop_all()  # a stage hangs in a library call and still uses them: the process's end closes them
         warnings = [*reader.warnings, *painter.warnings, *writer.warnings]
-    return _report(source, target, options, loop=loop, painter=painter, warnings=warnings)
+    networks = [(part.network or network).name for part in mix.parts]
+    return _report(source, target, options, networks=networks, loop=loop, painter=painter, warnings=warnings)
 
 
 def _encoding(options: RenderOptions, size: tuple[int, int] | None) -> EncodeOptions:
@@ -103,7 +106,14 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
 
 
 def _report(
-    source: str, target: str, options: RenderOptions, *, loop: FileLoop, painter: Painter, warnings: list[str]
+    source: str,
+    target: str,
+    options: RenderOptions,
+    *,
+    networks: list[str],
+    loop: FileLoop,
+    painter: Painter,
+    warnings: list[str],
 ) -> RenderReport:
     engine = painter.engine_info
     return RenderReport(
@@ -120,7 +130,7 @@ def _report(
         precision=engine.precision if engine else None,
         styles=dict(options.styles),
         strength=options.strength,
-        network=options.network,
+        network=" + ".join(networks),
         warnings=warnings,
         notes=painter.notes,
         cpu_seconds=loop.cpu_seconds,

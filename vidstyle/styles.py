@@ -4,6 +4,9 @@ A style is a folder `<name>/` with `card.json`, one vector per network (`<networ
 and a preview. Shipped styles lie in `engines/styles`, networks in `engines/networks`; the user's own
 in the user's data directory, where a style of the same name takes precedence. `identity` is a style
 like any other: the vector that gives the picture back, where `strength` starts.
+
+A style that was imported, or trained into a network of its own, has no vector for the network that
+others share; it brings its network along, and mixes with them by blending pictures.
 """
 
 from __future__ import annotations
@@ -53,16 +56,40 @@ class StyleCard:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class OwnNetwork:
+    """The network that a style brings along, and that network's identity: (S,) float32, empty if imported."""
+
+    network: Network
+    identity: StyleVector
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Style:
-    """A style ready for one network: its card and its verified vector, (S,) float32."""
+    """A style ready to paint: its card and its verified vector, (S,) float32.
+
+    The vector is for the network that the style was asked for, unless it has an `own` one.
+    """
 
     card: StyleCard
     vector: StyleVector
+    own: OwnNetwork | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MixPart:
+    """What one network paints of a mix: `share` (0..1) of the picture, in the style `vector`, (S,) float32.
+
+    `network` is None for the one that the mix is for.
+    """
+
+    network: Network | None
+    vector: StyleVector
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StyleMix:
-    """Weighted styles and a strength, for one network.
+    """Weighted styles and a strength, for one network and those that styles bring along.
 
     Weights are relative (they are divided by their sum); `strength` runs from 0, the film itself,
     over the identity style's neighbourhood to 1, the full style.
@@ -84,11 +111,39 @@ class StyleMix:
         return sum(w for _, w in self.styles)
 
     @property
+    def parts(self) -> tuple[MixPart, ...]:
+        """The mix by network, in the order of the styles; those of weight 0 are left out."""
+        groups: dict[str | None, list[tuple[Style, float]]] = {}
+        for style, weight in self.styles:
+            if weight:
+                groups.setdefault(style.own.network.name if style.own else None, []).append((style, weight))
+        return tuple(self._part(group) for group in groups.values())
+
+    def _part(self, group: list[tuple[Style, float]]) -> MixPart:
+        """Styles of one network: the mean of their vectors, from its identity by `strength`."""
+        own, total = group[0][0].own, sum(weight for _, weight in group)
+        mixed = sum(style.vector.astype(np.float64) * (weight / total) for style, weight in group)
+        start = (own.identity if own else self.identity.vector).astype(np.float64)
+        return MixPart(
+            network=own.network if own else None,
+            vector=np.asarray(start + (mixed - start) * self.strength, np.float32),
+            share=total / self.total,
+        )
+
+    @property
     def vector(self) -> StyleVector:
-        """The mixed style vector, (S,) float32: mean of the styles, then from identity by `strength`."""
-        mixed = sum(style.vector.astype(np.float64) * (weight / self.total) for style, weight in self.styles)
-        start = self.identity.vector.astype(np.float64)
-        return np.asarray(start + (mixed - start) * self.strength, np.float32)
+        """The mixed style vector, (S,) float32. Raises ValueError for a mix that several networks paint."""
+        (part,) = self.parts
+        return part.vector
+
+    @property
+    def notes(self) -> list[str]:
+        """One line about each style that a network of its own paints."""
+        return [
+            f"style {style.card.name!r} is painted by its own network, {style.own.network.name!r}"
+            for style, weight in self.styles
+            if style.own and weight
+        ]
 
 
 def parse_style(text: str) -> tuple[str, float]:
@@ -168,23 +223,37 @@ class Library:
         raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(sorted(names))}")
 
     def style(self, name: str, network: Network) -> Style:
-        """The style called `name` for `network`, its vector verified against the card."""
+        """The style called `name` for `network`, its vector verified against the card.
+
+        One without a vector for the default network, and any imported one, comes with its own network.
+        """
+        if name == IDENTITY and not network.style_size:
+            return Style(card=self.card(IDENTITY), vector=np.empty(0, np.float32))
         card = self.card(name, network.name)
+        if network.name not in card.vectors and card.vectors:
+            own = self.network(name if name in card.vectors else min(card.vectors))
+            if network.name == DEFAULT_NETWORK or not own.style_size:
+                identity = self.style(IDENTITY, own).vector
+                return Style(card=card, vector=self._vector(card, own), own=OwnNetwork(network=own, identity=identity))
+        return Style(card=card, vector=self._vector(card, network))
+
+    def _vector(self, card: StyleCard, network: Network) -> StyleVector:
+        """The style's vector for `network`, verified against the card. Raises StyleError."""
         if network.name not in card.vectors:
             has = ", ".join(sorted(card.vectors)) or "none"
-            raise StyleError(f"style {name!r} was not trained for network {network.name!r}; it has: {has}")
+            raise StyleError(f"style {card.name!r} was not trained for network {network.name!r}; it has: {has}")
         file = card.folder / f"{network.name}.npy"
         try:
             if sha256_of(file) != card.vectors[network.name]:
                 raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
-            vector = np.load(file, allow_pickle=False)
+            vector: StyleVector = np.load(file, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise StyleError(f"{file}: not a usable style vector ({error})") from error
         if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
             raise StyleError(
                 f"{file}: {vector.shape} {vector.dtype}; {network.name} needs ({network.style_size},) finite float32"
             )
-        return Style(card=card, vector=vector)
+        return vector
 
     def mix(self, styles: Sequence[tuple[str, float]], network: Network, strength: float = 1.0) -> StyleMix:
         """Styles by name, with weights, as a mix for `network`."""
@@ -195,12 +264,20 @@ class Library:
         )
 
     def remove(self, name: str) -> StyleCard:
-        """Delete the user's own style called `name`. Raises UsageError for a shipped one."""
+        """Delete the user's own style called `name`, with a network that no other style uses.
+
+        Raises UsageError for a shipped one.
+        """
         card = self.card(name)
         if card.shipped:
             raise UsageError(f"style {name!r} came with vidstyle and is not removed; only styles of your own are")
+        others = {network for other in self.cards() if other.name != name for network in other.vectors}
+        networks = card.folder.parent.parent / "networks"
         try:
             shutil.rmtree(card.folder)
+            for network in sorted(card.vectors.keys() - others):
+                if (folder := networks / check_name(network)).is_dir():
+                    shutil.rmtree(folder)
         except OSError as error:
             raise StyleError(f"{card.folder}: cannot be removed ({error.strerror or error})") from error
         return card
