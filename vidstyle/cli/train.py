@@ -26,6 +26,10 @@ STEPS = {Tune.style: 600, Tune.decoder: 1000, Tune.all: 2500}
 """Steps where none are asked for: what a style took to settle on two cores (docs/training.md)."""
 
 
+CROP = 224
+"""Side of the crops of photographs, in pixels: a smaller one shows too little of a style's larger strokes."""
+
+
 def train(
     paintings: Annotated[
         list[Path] | None, typer.Argument(metavar="IMAGE...", help="The painting; several make one style.")
@@ -117,7 +121,7 @@ def _one_style(
             architecture=architecture,
             styles=(target,),
             steps=steps or STEPS[tune],
-            crop=224,
+            crop=CROP,
             rate=2e-3 if alone else 1e-3,
             identity_share=0 if alone else 1 / 14,
             tune=tune.value,

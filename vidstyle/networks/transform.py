@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import EPSILON
 
+LEAK = 0.05
+"""Slope of the output beyond 0..1 while training."""
+
 
 class TransformNetwork(nn.Module):
     """Johnson's network with conditional instance norm, of any `Architecture`.
@@ -34,8 +37,8 @@ class TransformNetwork(nn.Module):
     def forward(self, pictures: Tensor, styles: Tensor) -> Tensor:
         """Paint `pictures` (N, 3, H, W) RGB in 0..1 in `styles` (N, S); returns the same shape and range.
 
-        In training mode an output that is not squashed is not clipped either: clipping stops gradients,
-        so what once left the range would never return; the trainer punishes it instead.
+        In training mode an output that is not squashed leaks out of the range by a small part of what is
+        clipped otherwise: at a hard edge gradients stop, and what once left the range would never return.
 
         H and W must be multiples of `architecture.stride` and at least twice that; the ONNX graph
         and the torch backend pad other sizes.
@@ -69,7 +72,8 @@ class TransformNetwork(nn.Module):
         if arch.squash:
             x = x.sigmoid()
         else:
-            x = x + 0.5 if self.training else (x + 0.5).clamp(0, 1)
+            inside = (x + 0.5).clamp(0, 1)
+            x = inside + LEAK * (x + 0.5 - inside) if self.training else inside
         return unfold(x, arch.unshuffle)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:

@@ -61,7 +61,7 @@ class LossWeights:
     variation: float = 3.0
     steadiness: float = 100.0
     identity: float = 400.0
-    out_of_range: float = 200.0
+    out_of_range: float = 2000.0
     content_layers: tuple[str, ...] = ("relu3_1", "relu4_2")
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
 

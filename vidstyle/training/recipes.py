@@ -49,19 +49,22 @@ def read_recipe(file: Path, paintings: Path) -> RecipeFile:
     if training.get("architecture") not in ARCHITECTURES:
         raise UsageError(f"{file}: architecture is one of {', '.join(ARCHITECTURES)}")
     training["architecture"] = ARCHITECTURES[training["architecture"]]
-    cards, styles = {}, []
     target_names = {f.name for f in fields(StyleTarget)}
     for style in values.get("style", []):
         _check_keys(file, "[[style]]", style, target_names | set(CARD_FIELDS))
-        target = {k: v for k, v in style.items() if k in target_names}
-        target["paintings"] = tuple(paintings / name for name in style.get("paintings", []))
-        styles.append(StyleTarget(**target))
-        cards[style["name"]] = {k: str(style.get(k, "unknown")) for k in CARD_FIELDS}
     loss: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.get("loss", {}).items()}
     try:
-        recipe = Recipe(**training, styles=tuple(styles), weights=LossWeights(**loss))
+        styles = tuple(
+            StyleTarget(
+                **{k: v for k, v in style.items() if k in target_names}
+                | {"paintings": tuple(paintings / name for name in style.get("paintings", []))}
+            )
+            for style in values.get("style", [])
+        )
+        recipe = Recipe(**training, styles=styles, weights=LossWeights(**loss))
     except TypeError as error:
         raise UsageError(f"{file}: {error}") from error
+    cards = {s["name"]: {k: str(s.get(k, "unknown")) for k in CARD_FIELDS} for s in values.get("style", [])}
     return RecipeFile(recipe=recipe, cards=cards)
 
 

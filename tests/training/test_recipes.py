@@ -1,0 +1,71 @@
+"""Recipe files: what is read, and what is said of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs the torch extra")
+
+from vidstyle.errors import UsageError
+from vidstyle.networks.architecture import LIVE
+from vidstyle.training.recipes import read_recipe
+
+GOOD = """
+[training]
+architecture = "live"
+steps = 12
+rehearsal = 3
+[loss]
+style = 7.5
+content_layers = ["relu3_1"]
+[[style]]
+name = "waves"
+paintings = ["a.jpg", "b.jpg"]
+share = 2.0
+title = "Waves"
+author = "Somebody"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "recipe.toml").write_text(text)
+    return folder / "recipe.toml"
+
+
+def test_everything_in_the_file_arrives(tmp_path: Path) -> None:
+    found = read_recipe(write(tmp_path, GOOD), tmp_path / "paintings")
+    recipe = found.recipe
+    assert (recipe.architecture, recipe.steps, recipe.rehearsal) == (LIVE, 12, 3)
+    assert (recipe.weights.style, recipe.weights.content_layers) == (7.5, ("relu3_1",))
+    (style,) = recipe.styles
+    assert style.paintings == (tmp_path / "paintings" / "a.jpg", tmp_path / "paintings" / "b.jpg")
+    assert style.share == 2.0
+    assert found.cards["waves"]["title"] == "Waves"
+    assert found.cards["waves"]["year"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("steps = 12", "setps = 12"), r"unknown key 'setps' in \[training\] \(did you mean 'steps'"),
+        (("style = 7.5", "syle = 7.5"), r"unknown key 'syle' in \[loss\]"),
+        (("share = 2.0", "shade = 2.0"), r"unknown key 'shade' in \[\[style\]\]"),
+        (('"live"', '"lively"'), "architecture is one of live, classic"),
+        (("[training]", "[training"), "not a readable recipe"),
+        (("steps = 12", ""), "steps"),
+        (('name = "waves"', ""), "name"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_recipe(write(tmp_path, GOOD.replace(*change, 1)), tmp_path)
+
+
+def test_shipped_recipes_are_readable() -> None:
+    folder = Path(__file__).parents[2] / "configs"
+    recipes = [f for f in folder.glob("*.toml") if "[training]" in f.read_text(encoding="utf-8")]
+    assert recipes
+    for file in recipes:
+        assert read_recipe(file, Path()).recipe.styles
