@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,22 +11,30 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from vidstyle.errors import OutputError
 from vidstyle.frames import StyleVector
 from vidstyle.networks.architecture import Architecture
-from vidstyle.networks.graph import Weights, write_graph
+from vidstyle.networks.graph import Weights, build_graph
 from vidstyle.networks.network import sha256_of
 from vidstyle.styles import StyleCard, check_name
 
 
 def publish_network(root: Path, name: str, *, architecture: Architecture, weights: Weights) -> Path:
     """Write `networks/<name>` under `root`, replacing what was there. Returns the folder. Raises OutputError."""
+    return publish_graph(root, name, build_graph(architecture, weights), architecture=architecture)
+
+
+def publish_graph(root: Path, name: str, graph: onnx.ModelProto, *, architecture: Architecture | None = None) -> Path:
+    """Write `networks/<name>`; without an architecture it is an imported network, which holds one style."""
     folder = root / "networks" / check_name(name)
     with _replacing(folder) as new:
-        write_graph(new / "network.onnx", architecture, weights)
-        card = {"name": name, "architecture": architecture.to_json(), "sha256": sha256_of(new / "network.onnx")}
-        _write_json(new / "network.json", card)
+        onnx.save(graph, str(new / "network.onnx"))
+        shape = architecture.to_json() if architecture else None
+        _write_json(
+            new / "network.json", {"name": name, "architecture": shape, "sha256": sha256_of(new / "network.onnx")}
+        )
     return folder
 
 
@@ -49,6 +56,12 @@ def publish_style(root: Path, card: StyleCard, vectors: dict[str, StyleVector]) 
     return folder
 
 
+def publish_file(folder: Path, name: str, content: bytes) -> None:
+    """Write one more file into a published folder, whole or not at all. Raises OutputError."""
+    with _replacing(folder) as new:
+        (new / name).write_bytes(content)
+
+
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """A copy of `folder` to change, which takes its place when the block ends well."""
@@ -60,17 +73,24 @@ def _replacing(folder: Path) -> Iterator[Path]:
             if folder.is_dir():
                 shutil.copytree(folder, new, dirs_exist_ok=True)
             yield new
-            if folder.is_dir():
-                old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent)) / "it"
-                folder.rename(old)
-                os.rename(new, folder)
-                shutil.rmtree(old.parent)
-            else:
-                os.rename(new, folder)
+            replace_folder(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def replace_folder(new: Path, folder: Path) -> Path:
+    """Move `new` to `folder`, in place of what was there. Returns `folder`. Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent)) / "it"
+        folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old.parent)
+    else:
+        new.rename(folder)
+    return folder
 
 
 def _write_json(path: Path, values: Mapping[str, object]) -> None:

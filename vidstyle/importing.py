@@ -1,0 +1,82 @@
+"""Takes a network of another program into the user's library, as a style like any other."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from vidstyle.backends.protocol import Say
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.networks.foreign.formats import read_network
+from vidstyle.networks.network import load_network
+from vidstyle.styles import IDENTITY, Library, StyleCard, check_name, user_data
+
+
+def import_style(
+    path: Path,
+    *,
+    name: str,
+    values: str | None = None,
+    overwrite: bool = False,
+    say: Say = lambda line: None,
+) -> list[Path]:
+    """Read the network at `path` and publish it and its style as `name` among the user's own.
+
+    It has painted its preview before anything is published. Returns the folders written. Raises
+    UsageError for a name that cannot be used or is taken, OutputError, and what `read_network` raises.
+    """
+    root = user_data()
+    _check_free(root, check_name(name), overwrite=overwrite)
+    imported = read_network(path, values=values)
+    from vidstyle.networks.publish import publish_file, publish_graph, publish_style, replace_folder
+    from vidstyle.previews import FILE, paint_preview
+
+    for note in imported.notes:
+        say(f"{path.name}: {note}")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as stage:
+            staged = Path(stage)
+            network = publish_graph(staged, name, imported.model)
+            style = publish_style(staged, _card(name, path, imported.format, network), {name: np.empty(0, np.float32)})
+            publish_file(style, FILE, paint_preview(Library([staged, *Library().roots]), name))
+            return [
+                replace_folder(network, root / "networks" / name),
+                replace_folder(style, root / "styles" / name),
+            ]
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be written ({error.strerror or error})") from error
+
+
+def _check_free(root: Path, name: str, *, overwrite: bool) -> None:
+    """Raise UsageError if a style or network called `name` is in the way."""
+    if name == IDENTITY:
+        raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; choose another --name")
+    for other in Library().roots:
+        for kind in ("style", "network"):
+            folder = other / f"{kind}s" / name
+            if not folder.exists():
+                continue
+            if other != root:
+                raise UsageError(f"vidstyle comes with a {kind} {name!r}; choose another --name")
+            if not overwrite:
+                raise UsageError(f"there is a {kind} {name!r} already; -y replaces it")
+            if kind == "network" and load_network(folder).style_size:
+                raise UsageError(f"{name!r} is a network that you trained, which styles use; choose another --name")
+
+
+def _card(name: str, path: Path, kind: str, network: Path) -> StyleCard:
+    return StyleCard(
+        name=name,
+        title=name.replace("-", " ").replace("_", " ").capitalize(),
+        author="unknown",
+        year="",
+        licence="as its author gave it",
+        source=f"{path.resolve().name} ({kind})",
+        trained="elsewhere, in a network of its own that was imported",
+        vectors={},
+        folder=network,
+        shipped=False,
+    )
