@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange
 
 from vidstyle.frames import ImageArray
 
@@ -25,6 +26,9 @@ WHOLE: Window = (slice(None), slice(None))
 
 SOUND_RATE = 48000
 """Samples a second of the demonstration film's sound."""
+
+SMPTE_170M = 6
+"""BT.601 in H.273: what swscale makes of RGB unless told otherwise, so what the film is tagged with."""
 
 HORIZON = 0.56
 """Where sky meets land, as a fraction of the picture's height from the top."""
@@ -55,6 +59,9 @@ def write_film(path: Path, *, width: int = 640, height: int = 360, seconds: int 
         video = film.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "veryfast"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.time_base = Fraction(1, rate)
+        colours = video.codec_context
+        colours.colorspace = colours.color_primaries = colours.color_trc = SMPTE_170M
+        colours.color_range = ColorRange.MPEG
         audio = film.add_stream("aac", rate=SOUND_RATE)
         sound = av.AudioFrame.from_ndarray(melody(seconds)[None], format="fltp", layout="mono")
         sound.sample_rate, sound.pts, sound.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
