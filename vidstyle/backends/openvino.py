@@ -80,7 +80,7 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         compiled = core.compile_model(model, device, _config(device, precision, spec))
     except RuntimeError as error:
-        raise _translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
+        raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
         backend=OpenVino.name,
         device=device,
@@ -122,7 +122,7 @@ class OpenVinoEngine:
                 for request in running:
                     request.wait()
         except RuntimeError as error:
-            raise _translated(error, "OpenVINO failed to run") from error
+            raise translated(error, "OpenVINO failed to run") from error
         return painted
 
     def close(self) -> None:
@@ -185,7 +185,8 @@ def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, An
     return config
 
 
-def _translated(error: RuntimeError, what: str) -> BackendError:
+def translated(error: RuntimeError, what: str) -> BackendError:
+    """OpenVINO's error as ours; it reports a lack of memory in words only."""
     text = " ".join(str(error).split())
     kind = OutOfMemory if any(word in text.lower() for word in _OUT_OF_MEMORY) else BackendError
     return kind(f"{what}: {text[-300:]}")

@@ -1,0 +1,286 @@
+"""Pictures larger than the memory: painted in tiles whose norm statistics are the whole picture's.
+
+Instance norm looks at the whole picture, so tiles painted each for itself differ at their seams and
+from the picture painted in one. Here the norms take means and deviations from outside. Norm by norm, a
+pass over all tiles with the network up to there measures that norm's statistics; those of the norms
+before are known by then, so they are exact. The last pass paints, every tile with the same statistics
+and with as much of its surroundings as the network sees: no seams. The price is time, about that of
+half as many pictures as the network has norms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidstyle.backends import cpu
+from vidstyle.backends.openvino import translated
+from vidstyle.backends.protocol import EngineInfo, EngineSpec
+from vidstyle.errors import BackendError
+from vidstyle.frames import ImageArray, StyleVector
+from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.graph import EPSILON
+from vidstyle.networks.network import Network
+
+Vector = npt.NDArray[np.float32]
+
+LARGEST_TILE = 768
+"""Side of a tile with its surroundings, in pixels."""
+
+_CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A tile along one side: where its window starts, and the part of it, in the picture, that is its own."""
+
+    window: int
+    start: int
+    end: int
+
+    @property
+    def own(self) -> slice:
+        """Its own part, in the window."""
+        return slice(self.start - self.window, self.end - self.window)
+
+
+def open_tiled(network: Network, spec: EngineSpec) -> TiledEngine:
+    """An engine that paints frames of the spec's size in tiles, in fp32 on the processor, one at a time.
+
+    Raises BackendError for an imported network, whose reach is not known; OutOfMemory if not even a tile fits.
+    """
+    if network.architecture is None:
+        raise BackendError(f"{network.name} was imported as a graph; tiles need a network of vidstyle's own")
+    cpu.guard()
+    return TiledEngine(network, spec, network.architecture)
+
+
+class TiledEngine:
+    """Paints one frame after another, each in tiles."""
+
+    def __init__(self, network: Network, spec: EngineSpec, architecture: Architecture) -> None:
+        stride = architecture.stride
+        self._info = EngineInfo(
+            backend="openvino",
+            device="CPU",
+            precision="fp32",
+            width=spec.width,
+            height=spec.height,
+            batch=spec.batch,
+        )
+        height, width = (max(2 * stride, -(-side // stride) * stride) for side in (spec.height, spec.width))
+        largest = LARGEST_TILE // stride * stride
+        self._sides, self._tile = (height, width), (min(largest, height), min(largest, width))
+        self._reach = reach(architecture)
+        self._network: _TileNetwork | None = _TileNetwork(network, self._tile)
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
+        """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32."""
+        info = self._info
+        if images.shape[1:] != (info.height, info.width, 3):
+            raise ValueError(f"images are {images.shape}; this engine takes frames of {info.width}x{info.height}")
+        return np.stack([self._paint(image, style) for image in images])
+
+    def close(self) -> None:
+        """Give back the compiled network; a second call does nothing."""
+        self._network = None
+
+    def _paint(self, image: ImageArray, style: StyleVector) -> ImageArray:
+        network = self._network
+        if network is None:
+            raise BackendError("this engine is closed")
+        height, width = image.shape[:2]
+        missing = [(0, padded - side) for padded, side in zip(self._sides, (height, width), strict=True)]
+        picture = np.pad(image, (*missing, (0, 0)), mode="edge")
+        tiles = self._tiles()
+        network.forget()
+        for norm in range(network.norms):
+            measure = network.measuring(norm, style)
+            network.learn(norm, [measure(self._cut(picture, tile), _own(tile, self._tile)) for tile in tiles])
+        paint = network.painting(style)
+        painted = np.empty_like(picture)
+        for rows, columns in tiles:
+            part = paint(self._cut(picture, (rows, columns)))
+            painted[rows.start : rows.end, columns.start : columns.end] = part[rows.own, columns.own]
+        return painted[:height, :width]
+
+    def _tiles(self) -> list[tuple[Span, Span]]:
+        (height, width), (tile_height, tile_width) = self._sides, self._tile
+        return list(product(spans(height, tile_height, self._reach), spans(width, tile_width, self._reach)))
+
+    def _cut(self, picture: ImageArray, tile: tuple[Span, Span]) -> ImageArray:
+        top, left = (span.window for span in tile)
+        height, width = self._tile
+        return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+
+def spans(length: int, tile: int, reach: int) -> list[Span]:
+    """Tiles along a side of `length` pixels: their own parts follow each other without gap or overlap.
+
+    Every part has `reach` pixels of surroundings in its window, except at the picture's own edge.
+    """
+    found: list[Span] = []
+    start = 0
+    while start < length:
+        window = min(max(start - reach, 0), length - tile)
+        end = length if window + tile >= length else window + tile - reach
+        found.append(Span(window, start, end))
+        start = end
+    return found
+
+
+def reach(architecture: Architecture) -> int:
+    """How far, in pixels, a painted pixel depends on the picture, rounded up to the stride."""
+    level = architecture.unshuffle
+    pixels = 2 * (architecture.end_kernel // 2) * level
+    for _ in architecture.widths[1:]:
+        pixels += level + 2 * level  # the convolution down, and the one up from twice as coarse
+        level *= 2
+    pixels += 2 * architecture.blocks * level
+    return -(-pixels // architecture.stride) * architecture.stride
+
+
+def _own(tile: tuple[Span, Span], size: tuple[int, int]) -> Vector:
+    """(H, W) float32: one in the tile's own part of its window, zero around it."""
+    own = np.zeros(size, np.float32)
+    own[tile[0].own, tile[1].own] = 1
+    return own
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Of the `pixels` of a tile's own part: each channel's mean and mean square, (C,) float64."""
+
+    pixels: int
+    mean: npt.NDArray[np.float64]
+    square: npt.NDArray[np.float64]
+
+
+class _TileNetwork:
+    """A network for one size of tile, its norms opened up: their statistics are inputs, learnt one by one."""
+
+    def __init__(self, network: Network, tile: tuple[int, int]) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._name = network.name
+        try:
+            self._model = self._core.read_model(network.graph)
+            self._model.reshape({self._model.input(0): [1, *tile, 3]})
+            self._norms = _open_norms(self._model, tile)
+        except RuntimeError as error:
+            raise translated(error, f"OpenVINO cannot open the norms of {network.name}") from error
+        self.norms = len(self._norms)
+        self.forget()
+
+    def forget(self) -> None:
+        """Statistics of no picture: means of zero, deviations of one."""
+        self._statistics = {f"mean_{i}": np.zeros(n.channels, np.float32) for i, n in enumerate(self._norms)}
+        self._statistics |= {f"scale_{i}": np.ones(n.channels, np.float32) for i, n in enumerate(self._norms)}
+
+    def measuring(self, norm: int, style: StyleVector) -> Callable[[ImageArray, Vector], _Measured]:
+        """The network up to `norm`: takes a window (H, W, 3) uint8 and its own part, gives that norm's sums."""
+        import openvino
+
+        opened = self._norms[norm]
+        part = openvino.Model([opened.mean, opened.square], self._model.get_parameters())
+        run = self._compiled(part, style)
+
+        def measure(window: ImageArray, own: Vector) -> _Measured:
+            weight = own[:: opened.level, :: opened.level]
+            mean, square = run(window, {f"own_{opened.level}": weight / weight.sum()})
+            return _Measured(int(own.sum()), mean.astype(np.float64), square.astype(np.float64))
+
+        return measure
+
+    def learn(self, norm: int, tiles: Sequence[_Measured]) -> None:
+        """Take over the statistics of one norm from all tiles of the picture."""
+        pixels = sum(tile.pixels for tile in tiles)
+        mean = np.sum([tile.mean * (tile.pixels / pixels) for tile in tiles], axis=0)
+        square = np.sum([tile.square * (tile.pixels / pixels) for tile in tiles], axis=0)
+        self._statistics[f"mean_{norm}"] = mean.astype(np.float32)
+        self._statistics[f"scale_{norm}"] = (1 / np.sqrt(np.maximum(square - mean**2, 0) + EPSILON)).astype(np.float32)
+
+    def painting(self, style: StyleVector) -> Callable[[ImageArray], ImageArray]:
+        """The whole network: takes a window (H, W, 3) uint8, gives it painted."""
+        run = self._compiled(self._model, style)
+        return lambda window: run(window, {})[0][0]
+
+    def _compiled(self, model: Any, style: StyleVector) -> Callable[[ImageArray, dict[str, Vector]], list[Any]]:
+        """A function from a window and further inputs to the model's outputs, with what was learnt until now."""
+        try:
+            request = self._core.compile_model(model, "CPU", _CONFIG).create_infer_request()
+        except RuntimeError as error:
+            raise translated(error, f"OpenVINO cannot compile tiles of {self._name}") from error
+        names = {name for port in request.model_inputs for name in port.get_names()}
+        fixed = {name: value for name, value in {**self._statistics, "style": style}.items() if name in names}
+
+        def run(window: ImageArray, more: dict[str, Vector]) -> list[Any]:
+            try:
+                outputs = request.infer({"frames": window[None], **fixed, **more})
+            except RuntimeError as error:
+                raise translated(error, "OpenVINO failed to run a tile") from error
+            return [outputs[port].copy() for port in request.model_outputs]
+
+        return run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _OpenedNorm:
+    """`level`: pixels of the picture to one of its own. `mean` and `square`: what measures it, graph outputs."""
+
+    channels: int
+    level: int
+    mean: Any
+    square: Any
+
+
+def _open_norms(model: Any, tile: tuple[int, int]) -> list[_OpenedNorm]:
+    """Give norm i of `model` its statistics from inputs `mean_<i>` and `scale_<i>`.
+
+    Every level has an input `own_<level>`: weights, of sum one, of the pixels to be measured.
+    """
+    from openvino import opset13 as op
+
+    own: dict[int, Any] = {}
+    found, inputs = [], []
+    for i, norm in enumerate(node for node in model.get_ordered_ops() if node.get_type_name() == "MVN"):
+        _, channels, height, _ = norm.output(0).get_shape()
+        level = tile[0] // height
+        if level not in own:
+            own[level] = _input(f"own_{level}", [side // level for side in tile])
+        x = norm.input_value(0)
+        weighted = op.multiply(x, own[level])
+        opened = _OpenedNorm(
+            channels=channels,
+            level=level,
+            mean=op.result(op.reduce_sum(weighted, [0, 2, 3], keep_dims=False)),
+            square=op.result(op.reduce_sum(op.multiply(weighted, x), [0, 2, 3], keep_dims=False)),
+        )
+        found.append(opened)
+        statistics = [_input(f"{name}_{i}", [channels]) for name in ("mean", "scale")]
+        mean, scale = (op.reshape(value, [1, channels, 1, 1], special_zero=False) for value in statistics)
+        normed = op.multiply(op.subtract(x, mean), scale)
+        for reader in norm.output(0).get_target_inputs():
+            reader.replace_source_output(normed.output(0))
+        inputs += statistics
+    model.add_parameters([*inputs, *own.values()])
+    model.validate_nodes_and_infer_types()
+    return found
+
+
+def _input(name: str, shape: list[int]) -> Any:
+    from openvino import opset13 as op
+
+    parameter = op.parameter(shape, np.float32, name=name)
+    parameter.output(0).get_tensor().set_names({name})
+    return parameter
