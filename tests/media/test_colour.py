@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -111,12 +110,16 @@ def test_a_palette_has_alpha_only_if_a_colour_in_use_has() -> None:
     assert has_alpha(frame)
 
 
-def test_frames_do_not_share_memory(tmp_path: Path) -> None:
-    pictures = [np.full((48, 64, 3), 20 * k, np.uint8) for k in range(6)]
-    path = write_film(tmp_path / "film.mkv", pictures, codec="ffv1", pixel_format="bgr0")
+@pytest.mark.parametrize(("codec", "pixel_format"), [("qtrle", "rgb24"), ("png", "rgb24"), ("libx264", "yuv420p")])
+def test_a_picture_that_is_painted_over_reaches_no_other(tmp_path: Path, codec: str, pixel_format: str) -> None:
+    pictures = [quarters() for _ in range(6)]
+    for index, picture in enumerate(pictures):
+        picture[:8, 8 * index : 8 * index + 8] = 255
+    path = write_film(tmp_path / "film.mov", pictures, codec=codec, pixel_format=pixel_format)
+    given = 0
     with open_reader(path) as reader:
-        frames = frames_of(reader)
-    for frame, picture in zip(frames, pictures, strict=True):
-        assert np.array_equal(frame.image, picture)
-        frame.image[:] = 255  # what the painter writes must reach no other frame
-    assert frames[0].time_base == Fraction(1, 1000)
+        for frame, picture in zip(reader, pictures, strict=True):
+            assert near(field_colours(frame.image), field_colours(picture))
+            frame.image[:] = 0  # qtrle, for one, decodes the next picture from this one
+            given += 1
+    assert given == 6

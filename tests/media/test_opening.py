@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,15 @@ def test_odd_names_are_plain_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         frames = frames_of(reader)
     assert len(frames) == (1 if name.endswith(".jpg") else 3)
     assert near(field_colours(frames[0].image), field_colours(quarters()))
+
+
+def test_tags_in_an_old_encoding_are_no_obstacle(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.avi", [quarters()], codec="mpeg4")
+    data = path.read_bytes()
+    at = data.index(b"ISFT")  # the tag with the program's name, of which there is always one
+    path.write_bytes(data[: at + 8] + b"caf\xe9" + data[at + 12 :])
+    with open_reader(path) as reader:
+        assert len(frames_of(reader)) == 1
 
 
 def test_content_counts_not_the_extension(tmp_path: Path) -> None:
@@ -161,9 +171,10 @@ def test_an_empty_pipe_says_so() -> None:
     assert "InputError: cannot read standard input" in done.stderr
 
 
-def test_a_named_pipe_is_read_through(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mkv", [quarters()] * 4)
+@pytest.mark.parametrize(("start", "frames"), [(None, 6), (Fraction(2, 25), 4)])
+def test_a_named_pipe_is_read_through(tmp_path: Path, start: Fraction | None, frames: int) -> None:
+    path = write_film(tmp_path / "a.mkv", [quarters()] * 6)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with subprocess.Popen(["cp", str(path), str(fifo)]), open_reader(fifo) as reader:
-        assert len(frames_of(reader)) == 4
+    with subprocess.Popen(["cp", str(path), str(fifo)]), open_reader(fifo, start=start) as reader:
+        assert len(frames_of(reader)) == frames

@@ -32,7 +32,7 @@ def test_start_and_gaps_are_said_and_kept_in_time(tmp_path: Path) -> None:
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [7, 8, 9, 11, 14]
     assert [(frame.pts, frame.duration) for frame in frames] == [(0, 1), (1, 1), (2, 2), (4, 3), (7, 1)]
     assert warnings[0] == "the sequence has 5 pictures, 7 to 14"
-    assert warnings[1].startswith("3 missing from the sequence (10, 12, 13)")
+    assert warnings[1].startswith("3 missing from the sequence (10, 12 to 13)")
 
 
 def test_a_part_of_a_sequence(tmp_path: Path) -> None:

@@ -119,8 +119,7 @@ class RgbConverter:
         self._size = (width, height)
         self._alpha = alpha
         self._notes = notes
-        self._reformatter = VideoReformatter()
-        self._alpha_reformatter = VideoReformatter()
+        self._reformatters = {name: VideoReformatter() for name in ("rgb24", "rgba", _CubeFilter.PIXEL_FORMAT)}
         self._cube: _CubeFilter | None = None
 
     def convert(self, frame: VideoFrame) -> Picture:
@@ -131,16 +130,22 @@ class RgbConverter:
         if source.matrix not in _SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
-        alpha = _rows(self._to(frame, source, "rgba"), 4)[..., 3].copy() if self._alpha else None
-        if _needs_cube(source):
-            return Picture(self._through_cube(frame, source), alpha)
-        return Picture(np.ascontiguousarray(_rows(self._to(frame, source, "rgb24"), 3)), alpha)
+        image: ImageArray | None = self._through_cube(frame, source) if _needs_cube(source) else None
+        if self._alpha:
+            pixels = _rows(self._to(frame, source, "rgba"), 4)
+            return Picture(pixels[..., :3].copy() if image is None else image, pixels[..., 3].copy())
+        if image is None:
+            converted = self._to(frame, source, "rgb24")
+            image = np.ascontiguousarray(_rows(converted, 3))
+            if converted is frame:  # it was RGB already: its memory may be what the decoder predicts from
+                image = image.copy()
+        return Picture(image, None)
 
     def _to(self, frame: VideoFrame, source: ColourInfo, pixel_format: str) -> VideoFrame:
         """The frame in an RGB format and the converter's size."""
         width, height = self._size
         same_size = (frame.width, frame.height) == self._size
-        reformatter = self._alpha_reformatter if pixel_format == "rgba" else self._reformatter
+        reformatter = self._reformatters[pixel_format]
         matrix = _SWS_MATRIX[source.matrix]
         try:
             return reformatter.reformat(
@@ -190,8 +195,9 @@ class _CubeFilter:
         self._graph.configure()
 
     def map(self, frame: VideoFrame) -> VideoFrame:
-        frame.pts = None  # the graph's clock is not ours
+        pts, frame.pts = frame.pts, None  # the graph's clock is not ours
         self._graph.vpush(frame)
+        frame.pts = pts
         return self._graph.vpull()
 
 

@@ -37,13 +37,21 @@ class DecodedFilm:
     first: VideoFrame
 
     def __init__(
-        self, container: InputContainer, *, stream: VideoStream, window: TimeWindow, max_pixels: int, name: str
+        self,
+        container: InputContainer,
+        *,
+        stream: VideoStream,
+        window: TimeWindow,
+        searchable: bool,
+        max_pixels: int,
+        name: str,
     ) -> None:
         self.notes = Notes()
         self.first_packet = b""
         self._container = container
         self._stream = stream
         self._window = window
+        self._searchable = searchable
         self._name = name
         self._max_pixels = max_pixels
         self._decoder = FilmDecoder(stream, max_pixels=max_pixels)
@@ -79,15 +87,23 @@ class DecodedFilm:
         """Read up to the first frame of the part; from a key frame before it where the input can be searched."""
         items = self._decode()
         first: VideoFrame | None = None
+        failure: FFmpegError | None = None
         for seek in self._seeks():
             items.close()
-            seek()
+            try:
+                seek()
+            except FFmpegError as error:
+                failure = error
+                continue
+            failure = None
             items = self._decode()
             first = self._advance(items)
             if first is not None and self._window.reached_by(self._time(first)):
                 break
         else:
             first = first or self._advance(items)
+        if failure is not None:
+            raise InputError(f"cannot move inside {self._name}: {failure.strerror}") from failure
         while first is not None and self._window.before(self._time(first)):
             self._earlier = first
             first = self._advance(items)
@@ -99,7 +115,7 @@ class DecodedFilm:
     def _seeks(self) -> Iterator[Callable[[], None]]:
         """Ways to get to the part, the quickest first; none if reading has to start at the beginning anyway."""
         first = self._window.first
-        if first is None or self._stream.start_time is None or self._container.name.startswith("fd:"):
+        if first is None or self._stream.start_time is None or not self._searchable:
             return
         for back in _SEEK_BACK:
             if first - back > self._window.origin:
@@ -118,10 +134,7 @@ class DecodedFilm:
 
     def _seek(self, moment: Fraction, stream: Stream) -> None:
         assert stream.time_base is not None
-        try:
-            self._container.seek(int(moment / stream.time_base), stream=stream)
-        except FFmpegError as error:
-            raise InputError(f"cannot move to {float(moment):.2f} s in {self._name}: {error.strerror}") from error
+        self._container.seek(int(moment / stream.time_base), stream=stream)
 
     def _advance(self, items: _Items) -> VideoFrame | None:
         """The next frame, after keeping the packets before it; None at the end."""

@@ -38,11 +38,21 @@ def open_container(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> Input
         if str(source) == STDIN:
             if os.isatty(0):
                 raise InputError("standard input is a terminal; pipe a film into it or name a file")
-            return av.open("fd:", options=options | {"fd": "0", "protocol_whitelist": "fd"})
+            return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"})
         _refuse_unreadable(source)
-        return _refuse_text(av.open(f"file:{source}", options=options | {"protocol_whitelist": "file"}), name)
+        return _refuse_text(_open(f"file:{source}", options | {"protocol_whitelist": "file"}), name)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
+
+
+def _open(url: str, options: dict[str, str]) -> InputContainer:
+    # Old files have tags in old encodings: what is not UTF-8 in them is no reason to refuse the film.
+    return av.open(url, options=options, metadata_errors="replace")
+
+
+def is_searchable(source: str | Path) -> bool:
+    """Whether reading can start anywhere: true of files, also as standard input, not of pipes."""
+    return stat.S_ISREG((os.fstat(0) if str(source) == STDIN else os.stat(source)).st_mode)
 
 
 def refuse_above(max_pixels: int, *, width: int, height: int, source: str | Path) -> None:

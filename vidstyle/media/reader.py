@@ -16,7 +16,7 @@ from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
 from vidstyle.media.demux import choose_film, frame_rate, time_base_of
 from vidstyle.media.film import DecodedFilm
-from vidstyle.media.opening import MAX_PIXELS, declared_size, open_container, refuse_above, spoken_name
+from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.sequence import SequenceReader, find_sequence
@@ -75,7 +75,12 @@ class FilmReader:
                 origin=_origin(self._container), tick=time_base_of(self._stream), start=start, end=end
             )
             self._film = DecodedFilm(
-                self._container, stream=self._stream, window=self._window, max_pixels=max_pixels, name=name
+                self._container,
+                stream=self._stream,
+                window=self._window,
+                searchable=is_searchable(source),
+                max_pixels=max_pixels,
+                name=name,
             )
             self._orientation = orientation_of(self._film.first, packet=self._film.first_packet)
             self._info = _describe(self._container, self._stream, self._film.first, self._orientation, self._window)

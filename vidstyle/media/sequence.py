@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Self, cast
 
@@ -36,10 +37,9 @@ class Sequence:
     pictures: dict[int, Path]
 
     @property
-    def missing(self) -> list[int]:
-        """Numbers between the first and the last that no picture has."""
-        numbers = list(self.pictures)
-        return sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
+    def gaps(self) -> list[range]:
+        """The runs of numbers between the first and the last that no picture has."""
+        return [range(a + 1, b) for a, b in pairwise(self.pictures) if b > a + 1]
 
 
 def find_sequence(source: str | Path) -> Sequence | None:
@@ -131,9 +131,11 @@ class SequenceReader:
     def _note_numbers(self, sequence: Sequence) -> None:
         numbers = list(sequence.pictures)
         self._notes.add(f"the sequence has {len(numbers)} pictures, {numbers[0]} to {numbers[-1]}")
-        if missing := sequence.missing:
-            shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-            self._notes.add(f"{len(missing)} missing from the sequence ({shown}): the picture before stays for them")
+        if gaps := sequence.gaps:
+            runs = [str(gap[0]) if gap[0] == gap[-1] else f"{gap[0]} to {gap[-1]}" for gap in gaps]
+            shown = ", ".join(runs[:10]) + (", ..." if len(runs) > 10 else "")
+            missing = sum(gap.stop - gap.start for gap in gaps)
+            self._notes.add(f"{missing} missing from the sequence ({shown}): the picture before stays for them")
 
     def _describe(self, sequence: Sequence) -> VideoInfo:
         with self._open_picture(next(iter(self._part.values()))) as first:
