@@ -58,6 +58,15 @@ class ContainerFormat:
     stream_options: Mapping[str, str] = field(default_factory=dict)
 
 
+_QUICKTIME_SOUND = frozenset(
+    {"aac", "mp3", "mp2", "ac3", "eac3", "alac", "dts", "amr_nb", "amr_wb", "adpcm_ima_qt"}
+    | {f"pcm_{kind}" for kind in ("u8", "s8", "alaw", "mulaw")}
+    | {
+        f"pcm_{kind}{bits}{order}"
+        for kind, bits in (("s", 16), ("s", 24), ("s", 32), ("f", 32), ("f", 64))
+        for order in ("le", "be")
+    }
+)
 _MP4 = ContainerFormat(
     muxer="mp4",
     codec="h264",
@@ -75,7 +84,7 @@ _MOV = ContainerFormat(
     muxer="mov",
     codec="h264",
     alpha_codec="prores",
-    audio=None,
+    audio=_QUICKTIME_SOUND,
     audio_encoder="aac",
     subtitles=frozenset({"mov_text"}),
     text_subtitles="mov_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -120,37 +121,36 @@ class VideoEncoder:
         self._durations: dict[int, int | None] = {}
         self._last_pts: int | None = None
         self._spacing = max(1, round(1 / (self._rate * time_base)))
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
         settings = encoder_options(codec, options, pixel_format=pixel_format)
-        try:
-            stream = container.add_stream(codec.name, rate=self._rate, options=settings, hwaccel=_hardware(codec))
-            assert isinstance(stream, VideoStream)
-            self.stream = stream
-            self._context: VideoCodecContext = stream.codec_context
-            self._configure(codec, options, pixel_format=pixel_format, pixel_aspect=pixel_aspect)
-            self._context.open()
-        except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
-            message = f"the encoder {codec.name} does not start: {reason(error)}"
-            raise OutputError(f"{message}; choose another with --codec (h264 runs everywhere)") from error
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
 
-    def _configure(self, codec: av.Codec, options: EncodeOptions, *, pixel_format: str, pixel_aspect: Fraction) -> None:
-        context = self._context
-        context.width, context.height = self.size
-        context.pix_fmt = pixel_format
-        context.time_base = self.stream.time_base = self.time_base
-        context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self._rate))
-        context.sample_aspect_ratio = pixel_aspect
-        context.thread_count = options.threads
-        # PyAV's default of slice threads makes x264 cut pictures in slices: slower and larger.
-        context.thread_type = ThreadType.AUTO
-        context.colorspace = self.colour.matrix
-        context.color_primaries = self.colour.primaries
-        context.color_trc = self.colour.transfer
-        context.color_range = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
-        if rate := bit_rate(codec, options, size=self.size, rate=float(self._rate)):
-            context.bit_rate = rate
-        if codec.name == "libx265" and _is_mov(self.stream):
-            context.codec_tag = "hvc1"  # Apple's players do not open FFmpeg's default, hev1
+        def configure(context: VideoCodecContext) -> None:
+            context.width, context.height = self.size
+            context.pix_fmt = pixel_format
+            context.time_base = time_base
+            context.framerate = self._rate
+            context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self._rate))
+            context.sample_aspect_ratio = pixel_aspect
+            context.thread_count = options.threads
+            # PyAV's default of slice threads makes x264 cut pictures in slices: slower and larger.
+            context.thread_type = ThreadType.AUTO
+            _tag(context, self.colour)
+            context.bit_rate = bit_rate(codec, options, size=self.size, rate=float(self._rate))
+            context.options = settings
+
+        try:
+            stream = container.add_stream(codec.name, rate=self._rate, hwaccel=_hardware(codec))
+            assert isinstance(stream, VideoStream)
+            stream.time_base = time_base
+            configure(stream.codec_context)
+            if codec.name == "libx265" and container.format.name in ("mp4", "mov"):
+                stream.codec_context.codec_tag = "hvc1"  # Apple's players do not open FFmpeg's default, hev1
+            stream.codec_context.open()
+        except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+            why = _words_for(error, codec, configure)
+            raise OutputError(f"the encoder {codec.name} does not start ({why}); choose another codec") from error
+        self.stream = stream
+        self._context = stream.codec_context
 
     def encode(self, frame: Frame) -> list[Packet[VideoStream]]:
         """The packets that become ready with this frame. Raises OutputError."""
@@ -194,8 +194,31 @@ class VideoEncoder:
         return packets
 
 
-def _is_mov(stream: VideoStream) -> bool:
-    return stream.container.format.name in ("mp4", "mov", "ipod")
+def _tag(context: VideoCodecContext, colour: ColourInfo) -> None:
+    context.colorspace = colour.matrix
+    context.color_primaries = colour.primaries
+    context.color_trc = colour.transfer
+    context.color_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
+
+
+def _words_for(error: Exception, codec: av.Codec, configure: Callable[[VideoCodecContext], None]) -> str:
+    """The encoder's own reason for not opening, heard at a second attempt.
+
+    FFmpeg's log stays off otherwise: PyAV takes the interpreter's lock for each line, and a decoder that is
+    closed under that lock while one of its threads has something to say never returns.
+    """
+    if not isinstance(error, av.error.FFmpegError) or av.logging.get_level() is not None:
+        return reason(error)
+    context = codec.create("video")
+    configure(context)
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        context.open()
+    except av.error.FFmpegError as again:
+        return reason(again)
+    finally:
+        av.logging.set_level(None)
+    return reason(error)
 
 
 def _hardware(codec: av.Codec) -> HWAccel | None:

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Literal, Protocol
 
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -25,6 +26,8 @@ Action = Literal["copy", "audio", "subtitle", "cover"]
 _BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "dvb_teletext", "xsub"})
 # Statistics that mkvmerge and FFmpeg wrote about the stream that is being replaced or shortened.
 _STALE_TAGS = ("DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "BPS", "_STATISTICS", "ENCODER", "ROTATE")
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_ADTS_HEADER = 7  # bytes, at least
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
@@ -158,23 +161,59 @@ def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target:
         route = SubtitleRoute(output, stream, encoder=target.text_subtitles)
     else:
         route = CopyRoute(output, stream)
-    route.stream.metadata = stream_tags(stream)
+    route.stream.metadata.clear()
+    route.stream.metadata.update(stream_tags(stream))
     route.stream.disposition = stream.disposition
     return route
 
 
 class CopyRoute:
-    """Packets as they are."""
+    """Packets as they are; AAC as MPEG-TS has it without the headers that only MPEG-TS needs."""
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.stream: Stream = output.add_stream_from_template(source, opaque=True)
+        self._strip: BitStreamFilterContext | None = None
+        if isinstance(source, AudioStream) and _is_adts(source) and output.format.name != "mpegts":
+            # The muxers would do it by themselves, except mp4's in fragments, and stop at a damaged packet.
+            self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source)
+            if config := audio_specific_config(source):
+                self.stream.codec_context.extradata = config
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        packet.stream = self.stream
-        yield packet
+        for stripped in self._stripped(packet):
+            stripped.stream = self.stream
+            yield stripped
+
+    def _stripped(self, packet: Packet[Stream]) -> Iterable[Packet[Stream]]:
+        if self._strip is None or not _has_adts_header(packet):
+            return [packet]
+        return self._strip.filter(packet)
 
     def flush(self) -> Iterator[Packet[Stream]]:
         yield from ()
+
+
+def _has_adts_header(packet: Packet[Stream]) -> bool:
+    """Whether there is a header to strip: a damaged packet may have lost it."""
+    start = memoryview(packet)[:2]
+    return packet.size >= _ADTS_HEADER and start[0] == 0xFF and start[1] & 0xF6 == 0xF0
+
+
+def _is_adts(stream: AudioStream) -> bool:
+    return stream.codec_context.codec.canonical_name == "aac" and not stream.codec_context.extradata
+
+
+def audio_specific_config(stream: AudioStream) -> bytes | None:
+    """The two bytes that AAC needs in an index, for a stream (MPEG-TS) that repeats them in every packet instead.
+
+    ISO/IEC 14496-3, 1.6.2.1. None where the sound is not plain AAC LC: then the first packet tells.
+    """
+    context = stream.codec_context
+    channels = {**{n: n for n in range(1, 7)}, 8: 7}.get(context.layout.nb_channels)
+    if context.profile != "LC" or channels is None or context.sample_rate not in _AAC_RATES:
+        return None
+    low_complexity, rate = 2, _AAC_RATES.index(context.sample_rate)
+    return (low_complexity << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 class OrderedTimes:

@@ -8,6 +8,7 @@ from typing import cast
 
 import av
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
@@ -29,8 +30,7 @@ class AudioRoute:
         stream = output.add_stream(encoder, rate=_sample_rate(encoder, decoder.sample_rate))
         self.stream: Stream = stream
         self._context = context = cast(AudioStream, stream).codec_context
-        # More than two channels only where both coders name the same ones; mp3 has no more than two.
-        context.layout = "stereo" if encoder == "libmp3lame" and decoder.layout.nb_channels > 2 else decoder.layout.name
+        context.layout = _layout(encoder, decoder.layout)
         formats = av.Codec(encoder, "w").audio_formats or []
         context.format = next((f for f in formats if f.name == decoder.format.name), formats[0])
         if bits := _BITS_A_CHANNEL.get(encoder):
@@ -64,6 +64,15 @@ class AudioRoute:
         for packet in self._context.encode(frame):
             packet.stream = self.stream
             yield packet
+
+
+def _layout(encoder: str, layout: AudioLayout) -> str:
+    """Names for channels that the source only counts ("2 channels"); mp3 has no more than two."""
+    count = min(layout.nb_channels, 2) if encoder == "libmp3lame" else layout.nb_channels
+    named = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+    if count == layout.nb_channels and "channels" not in layout.name:
+        return layout.name
+    return named.get(count, "stereo")
 
 
 def _sample_rate(encoder: str, rate: int) -> int:

@@ -64,7 +64,7 @@ class FilmWriter:
         self._part = PartFile(target)
         self._warnings: list[str] = []
         self._times = OrderedTimes()
-        self._frames = 0
+        self._frames = self._refused = 0
         self._started = self._failed = self._closed = False
         codec = self._choose_codec(info, options)
         alpha = info.has_alpha and holds_alpha(codec)
@@ -102,8 +102,8 @@ class FilmWriter:
 
     @property
     def warnings(self) -> list[str]:
-        moved = self._times.moved
-        return [*self._warnings, *([f"{moved} packets beside the film had no usable time"] if moved else [])]
+        counted = {"had no usable time": self._times.moved, "were too damaged to keep": self._refused}
+        return [*self._warnings, *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
 
     def _choose_codec(self, info: VideoInfo, options: EncodeOptions) -> av.Codec:
         form = self._format
@@ -160,7 +160,7 @@ class FilmWriter:
             self._output.set_chapters(container.chapters())
         if source.video_stream is not None:
             film = container.streams[source.video_stream]
-            self._encoder.stream.metadata = stream_tags(film)
+            self._encoder.stream.metadata.update(stream_tags(film))
             self._encoder.stream.disposition = film.disposition
 
     def write(self, frame: Frame) -> None:
@@ -177,12 +177,22 @@ class FilmWriter:
             if codec := self._cover_codecs.pop(packet.stream, None):
                 self._add_cover(codec, bytes(packet.packet))
             elif route := self._routes.get(packet.stream):
-                self._mux(self._times.in_order(route.feed(packet.packet)))
+                self._mux_copied(route.feed(packet.packet))
 
     def _mux(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:
             self._started = True
             self._output.mux_one(packet)
+
+    def _mux_copied(self, packets: Iterable[Packet[Any]]) -> None:
+        if not self._started:
+            self._started = True
+            self._output.start_encoding()  # here, so that its errors are not taken for a packet's
+        for packet in self._times.in_order(packets):
+            try:
+                self._output.mux_one(packet)
+            except av.error.InvalidDataError:
+                self._refused += 1  # damaged in the source, in a way that this container cannot hold
 
     def _open_subtitles(self, frame: Frame) -> None:
         """Begin mp4 subtitles with an empty one: the muxer holds back the whole film until each stream has begun."""
@@ -195,7 +205,7 @@ class FilmWriter:
                 empty.duration = 0
                 empty.time_base = frame.time_base
                 empty.stream = route.stream
-                self._mux(self._times.in_order([empty]))
+                self._mux_copied([empty])
 
     def _add_cover(self, codec: str, picture: bytes) -> None:
         if self._format.cover == "atom":
@@ -232,7 +242,7 @@ class FilmWriter:
     def _flush(self) -> None:
         self._mux(self._encoder.flush())
         for route in self._routes.values():
-            self._mux(self._times.in_order(route.flush()))
+            self._mux_copied(route.flush())
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
