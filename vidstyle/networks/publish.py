@@ -9,25 +9,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 
 from vidstyle.errors import OutputError
 from vidstyle.frames import StyleVector
-from vidstyle.networks.architecture import Architecture
-from vidstyle.networks.graph import Weights, build_graph
 from vidstyle.networks.network import sha256_of
 from vidstyle.styles import StyleCard, check_name
+
+if TYPE_CHECKING:
+    import onnx
+
+    from vidstyle.networks.architecture import Architecture
+    from vidstyle.networks.graph import Weights
 
 
 def publish_network(root: Path, name: str, *, architecture: Architecture, weights: Weights) -> Path:
     """Write `networks/<name>` under `root`, replacing what was there. Returns the folder. Raises OutputError."""
+    from vidstyle.networks.graph import build_graph
+
     return publish_graph(root, name, build_graph(architecture, weights), architecture=architecture)
 
 
 def publish_graph(root: Path, name: str, graph: onnx.ModelProto, *, architecture: Architecture | None = None) -> Path:
     """Write `networks/<name>`; without an architecture it is an imported network, which holds one style."""
+    import onnx
+
     folder = root / "networks" / check_name(name)
     with _replacing(folder) as new:
         onnx.save(graph, str(new / "network.onnx"))

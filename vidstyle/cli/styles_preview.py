@@ -1,0 +1,36 @@
+"""`vidstyle styles preview [NAME...]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+
+
+def preview(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Styles; all of your own if left out.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option("--in", metavar="DIR", help="Folder with styles and networks, instead of your own.")
+    ] = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Paint the previews of styles anew."""
+    from vidstyle.errors import UsageError
+    from vidstyle.networks.publish import publish_file
+    from vidstyle.previews import FILE, paint_preview
+    from vidstyle.styles import Library, user_data
+
+    place = root or user_data()
+    library = Library([place, *Library().roots])
+    cards = {card.name: card for card in library.cards() if card.folder.is_relative_to(place)}
+    for name in names or cards:
+        if name not in cards:
+            raise UsageError(f"{place} holds no style {name!r}")
+        publish_file(cards[name].folder, FILE, paint_preview(library, name))
+        console.say(f"painted {cards[name].folder / FILE}")
