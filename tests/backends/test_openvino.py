@@ -111,7 +111,7 @@ def test_memory_errors_are_told_from_others() -> None:
     assert type(backend.translated(RuntimeError("Cannot open library"), "x")) is BackendError
 
 
-def test_compiled_networks_are_kept(library: Library, cache: object) -> None:
+def test_compiled_networks_are_kept(library: Library) -> None:
     backend.OpenVino().load(library.network("live"), spec(40, 24), say)
     from vidstyle.cache import cache_folder
 

@@ -1,0 +1,67 @@
+"""The doctor: it finds what is there, survives what is broken, and tries the main job for real."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vidstyle import diagnosis, styles
+from vidstyle.cli.app import run
+from vidstyle.diagnosis import Finding
+
+
+@pytest.fixture(autouse=True)
+def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(styles, "shipped_data", lambda: library_root)
+
+
+def states(found: diagnosis.Diagnosis, topic: str) -> dict[str, str]:
+    return {f.name: f.state for f in found.findings if f.topic == topic}
+
+
+def test_a_working_machine_paints_the_trial_film() -> None:
+    found = diagnosis.diagnose()
+    assert found.main_job.state == "ok", found.main_job.text
+    assert "3 of 3 frames" in found.main_job.text
+    assert states(found, "engines")["openvino"] == "ok"
+    assert states(found, "devices")["CPU"] == "ok"
+    assert states(found, "styles") == {"network classic": "ok", "network live": "ok"}
+    assert states(found, "encoders")["h264"] == "ok"
+    assert not [f for f in found.findings if f.state == "failed"]
+
+
+def test_a_part_that_breaks_is_reported_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Iterator[Finding]:
+        raise OSError("driver gone")
+        yield
+
+    monkeypatch.setattr(diagnosis, "_devices", broken)
+    monkeypatch.setattr(diagnosis, "_main_job", broken)
+    found = diagnosis.diagnose()
+    assert states(found, "devices") == {"": "failed"}
+    assert found.main_job.text == "OSError: driver gone"
+    assert states(found, "engines")["openvino"] == "ok"
+
+
+def test_a_missing_vgg_file_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "vgg.safetensors"))
+    (finding,) = diagnosis._vgg()
+    assert finding.state == "failed"
+    assert "does not exist" in finding.text
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("failed", 1)])
+def test_the_exit_code_is_the_main_jobs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: diagnosis.State, code: int
+) -> None:
+    finding = Finding(topic="main job", name="render", state=state, text="3 frames")
+    monkeypatch.setattr(diagnosis, "diagnose", lambda: diagnosis.Diagnosis(findings=[finding]))
+    assert run(["doctor"]) == code
+    assert "render: 3 frames" in capsys.readouterr().out
+    assert run(["doctor", "--json"]) == code
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is (code == 0)
+    assert told["findings"] == [{"topic": "main job", "name": "render", "state": state, "text": "3 frames"}]
