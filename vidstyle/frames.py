@@ -47,7 +47,8 @@ class VideoInfo:
 
     `width` and `height` are those of the frames that the reader gives: upright, in pixels as stored
     (`pixel_aspect` says how wide a pixel is shown). `rate` is frames a second where the stream has
-    one, `frames` the count where the container says it, `duration` seconds where known.
+    one, `frames` the count where the container says it, `duration` seconds where known. `colour` is
+    what the given frames mean: of a film that was mapped to BT.709, that; its range is the film's own.
     """
 
     width: int

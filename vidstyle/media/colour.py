@@ -44,7 +44,8 @@ _SWS_MATRIX = {
 }
 _FULL_BY_FORMAT = ("yuvj", "mono")
 _CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
-# Interpolated chroma and exact rounding: 0.4 against 3.6 ms a frame at 720p, but 12 dB nearer to the true picture.
+# Interpolated chroma and exact rounding: swscale's quick path is several times faster, but rounds so coarsely that
+# a picture does not survive the way to RGB and back.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _SCALED = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
