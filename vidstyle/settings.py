@@ -62,13 +62,15 @@ class RenderOptions:
     """Everything that can be asked of `render`; the defaults are those of the command line.
 
     `start` and `end` are seconds from the beginning of the film; `crf` is the encoder's own quality
-    number; `styles` are names with weights. `batch` None leaves it to the backend's nature.
+    number; `styles` are names (in Gatys mode also pictures' paths) with weights, `gatys` `KEY=VALUE` words.
+    `batch` None leaves it to the backend's nature.
     """
 
     styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
     strength: float = 1.0
     network: str = "live"
     mode: Literal["fast", "gatys"] = "fast"
+    gatys: tuple[str, ...] = ()
     keep_colors: bool = False
     stroke: float = 1.0
     stabilize: bool = False
@@ -89,6 +91,8 @@ class RenderOptions:
     def __post_init__(self) -> None:
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
+        if self.gatys and self.mode != "gatys":
+            raise UsageError("--gatys sets options of Gatys mode: add --mode gatys, or leave it out")
         if self.resume and self.mode != "gatys":
             raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
         if self.bit_depth not in (8, 10):

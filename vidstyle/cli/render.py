@@ -33,6 +33,10 @@ def render(
     mode: Annotated[
         Mode, typer.Option(help="fast: the network; gatys: optimise every frame, for the final cut.")
     ] = Mode.fast,
+    gatys: Annotated[
+        list[str],
+        typer.Option(metavar="KEY=VALUE", help="An option of Gatys mode, such as iterations=500 (docs/gatys.md)."),
+    ] = [],
     keep_colors: options.KeepColors = False,
     stroke: options.Stroke = 1.0,
     stabilize: options.Stabilize = False,
@@ -58,16 +62,18 @@ def render(
     verbose: options.Verbose = 0,
 ) -> None:
     """Paint a film, a picture or a numbered sequence: same frames, same times, same sound."""
+    from vidstyle.gatys.options import parse_painting
     from vidstyle.settings import RenderOptions, parse_size, parse_time
     from vidstyle.styles import parse_style
 
     if json and target == "-":
         raise UsageError("--json and OUT - both need stdout: give OUT a file name, or leave --json out")
     asked = RenderOptions(
-        styles=tuple(parse_style(text) for text in style),
+        styles=tuple((parse_painting if mode is Mode.gatys else parse_style)(text) for text in style),
         strength=strength,
         network=network,
         mode=mode.value,
+        gatys=tuple(gatys),
         keep_colors=keep_colors,
         stroke=stroke,
         stabilize=stabilize,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterable
+from fractions import Fraction
+
 import cv2
 import numpy as np
 
@@ -36,3 +40,29 @@ class LiveCutDetector:
         if not cut:  # a cut says nothing about how lively the shots are
             self._usual += 0.2 * (gap - self._usual)
         return cut
+
+
+def file_cuts(frames: Iterable[ImageArray], *, rate: Fraction | None = None) -> list[int]:
+    """Indices of the frames, (H, W, 3) uint8 RGB, that begin a new shot; the film's first is not among them.
+
+    By PySceneDetect's adaptive detector where it is installed (the `cuts` extra): it looks ahead, and so
+    tells a cut from a flash or a fast pan. Otherwise by `LiveCutDetector`.
+    """
+    if importlib.util.find_spec("scenedetect") is None:
+        detector = LiveCutDetector()
+        return [index for index, frame in enumerate(frames) if detector.is_cut(frame)]
+    return _detected(frames, rate or Fraction(25))
+
+
+def _detected(frames: Iterable[ImageArray], rate: Fraction) -> list[int]:
+    from scenedetect.common import FrameTimecode
+    from scenedetect.detectors import AdaptiveDetector
+
+    adaptive = AdaptiveDetector(min_scene_len=2)
+    found: list[int] = []
+    last = FrameTimecode(0, rate)
+    for index, frame in enumerate(frames):
+        last = FrameTimecode(index, rate)
+        found += [cut.frame_num for cut in adaptive.process_frame(last, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))]
+    found += [cut.frame_num for cut in adaptive.post_process(last)]
+    return sorted(set(found))

@@ -1,0 +1,112 @@
+"""Changing a picture's pixels until its loss is low."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.gatys.losses import Losses
+
+Evaluate = Callable[[Tensor], tuple[Tensor, Losses]]
+"""A picture (1, 3, H, W) to the gradient of its loss, of the same shape, and the loss."""
+
+OnStep = Callable[[int, Losses, Tensor], None]
+"""Told after each iteration: its number from 1, the losses, the picture."""
+
+HISTORY = 20
+"""Pairs that L-BFGS keeps: each costs two pictures of memory, and more gained nothing."""
+
+WINDOW = 10
+"""Iterations over which a loss must fall by the tolerance."""
+
+_RESTARTS = 4
+_RUNAWAY = 2.0
+"""A loss so many times its best means that L-BFGS, which has no line search here, has lost its way."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """The best picture seen, (1, 3, H, W) float32 in 0..1, its losses, and the iterations spent."""
+
+    picture: Tensor
+    losses: Losses
+    iterations: int
+    restarts: int
+
+
+def optimise(
+    start: Tensor,
+    evaluate: Evaluate,
+    *,
+    iterations: int,
+    optimiser: Literal["lbfgs", "adam"] = "lbfgs",
+    tolerance: float = 0.0,
+    free: Tensor | None = None,
+    on_step: OnStep = lambda number, losses, picture: None,
+) -> Outcome:
+    """Lower the loss of `start` (1, 3, H, W) by at most `iterations` evaluations, and give the best picture.
+
+    Ends when the best loss has fallen by less than `tolerance`, a share of itself, in ten iterations.
+    `free` (1, 1, H, W) is 1 where pixels may change, 0 where they must stay. A loss that is not a number
+    or runs away restarts from the best picture with half the step; the fifth time raises BackendError.
+    Raises OutOfMemory where the device has no room.
+    """
+    picture, step = start.clone(), 1.0
+    method = _method(optimiser, picture, step)
+    best: tuple[Tensor, Losses] | None = None
+    falls: deque[float] = deque(maxlen=WINDOW + 1)
+    number = restarts = 0
+    while number < iterations:
+        number += 1
+        gradient, losses = _evaluate(evaluate, picture)
+        sound = losses.total == losses.total and bool(torch.isfinite(gradient).all())
+        if not sound or (best and losses.total > _RUNAWAY * best[1].total):
+            restarts += 1
+            if best is None or restarts > _RESTARTS:
+                raise BackendError("the optimiser found no picture with a finite loss; lower the weights")
+            step /= 2
+            picture = best[0].clone()
+            method = _method(optimiser, picture, step)
+            continue
+        if best is None or losses.total < best[1].total:
+            best = picture.clone(), losses
+        on_step(number, losses, picture)
+        falls.append(best[1].total)
+        if len(falls) > WINDOW and falls[0] - falls[-1] < tolerance * falls[0]:
+            break
+        picture.grad = gradient if free is None else gradient * free
+        method.step(partial(float, losses.total))
+    assert best is not None
+    return Outcome(picture=best[0].clamp(0, 1), losses=best[1], iterations=number, restarts=restarts)
+
+
+def _method(name: str, picture: Tensor, step: float) -> torch.optim.Optimizer:
+    """An optimiser of `picture` that takes one step for each gradient it is given."""
+    if name == "adam":
+        return torch.optim.Adam([picture], lr=0.02 * step, betas=(0.9, 0.99))
+    return torch.optim.LBFGS(
+        [picture], lr=step, max_iter=1, history_size=HISTORY, tolerance_grad=0.0, tolerance_change=0.0
+    )
+
+
+def _evaluate(evaluate: Evaluate, picture: Tensor) -> tuple[Tensor, Losses]:
+    try:
+        return evaluate(picture)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(_no_room(picture)) from error
+    except RuntimeError as error:
+        if "alloc" not in str(error) and "memory" not in str(error):
+            raise
+        raise OutOfMemory(_no_room(picture)) from error
+
+
+def _no_room(picture: Tensor) -> str:
+    width, height = picture.shape[3], picture.shape[2]
+    return f"not enough memory to optimise a picture of {width}x{height}; use a smaller --size or --gatys tile=512"

@@ -1,0 +1,289 @@
+"""`render --mode gatys`: paint every shot into the store, then write the film from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidstyle import __version__
+from vidstyle.backends.cpu import processor
+from vidstyle.backends.protocol import Say
+from vidstyle.errors import BackendError, InputError, UsageError
+from vidstyle.fileloop import Progress
+from vidstyle.frames import Frame, ImageArray
+from vidstyle.gatys.losses import Losses
+from vidstyle.gatys.options import GatysOptions, parse_gatys
+from vidstyle.gatys.palette import Painting, find_paintings, luma, make_palette
+from vidstyle.gatys.shots import find_shots
+from vidstyle.gatys.stills import Studio, quick_copy, to_image, to_tensor
+from vidstyle.gatys.store import Shot, Store
+from vidstyle.gatys.through_time import ShotPainter, in_turn
+from vidstyle.interrupts import stop_requests
+from vidstyle.media.protocol import Reader
+from vidstyle.media.reader import open_reader
+from vidstyle.media.scale import resize
+from vidstyle.media.writer import EncodeOptions, open_writer
+from vidstyle.motion.flow import DisFlow
+from vidstyle.networks.vgg import load_vgg
+from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
+from vidstyle.report import RenderReport
+from vidstyle.settings import RenderOptions
+from vidstyle.styles import Library
+
+PREVIEW_EVERY = 10.0
+"""Seconds between two preview pictures while one frame is being painted."""
+
+
+class GatysJob:
+    """One `render --mode gatys`, from the source to the finished film."""
+
+    def __init__(
+        self,
+        source: str,
+        target: str,
+        *,
+        options: RenderOptions,
+        library: Library | None,
+        say: Say,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        if target == "-" or source == "-":
+            raise UsageError("Gatys mode goes through the film twice and keeps checkpoints: give it file names, not -")
+        self.source, self.target, self.options = source, target, options
+        self.gatys: GatysOptions = parse_gatys(options.gatys)
+        self._library, self._say, self._progress = library, say, progress
+        self._store = Store(target)
+        self._painted = self._skipped = self._iterations = 0
+        self._began = time.monotonic()
+        self._preview_due = 0.0
+        self._device = _device(options.device)
+
+    def run(self) -> RenderReport:
+        """Paint what is not painted yet and write the film; with `shots`, only paint that part."""
+        with stop_requests():
+            paintings = find_paintings(self.options.styles)
+            shots = self._find_shots()
+            self._store.open(
+                self._description(paintings, shots), resume=self.options.resume, overwrite=self.options.overwrite
+            )
+            number, count = self.gatys.share
+            mine = shots[number - 1 :: count]
+            missing = [shot for shot in mine if not self._finished(shot)]
+            if missing:
+                self._paint_shots(self._studio(paintings), missing, total=sum(len(s.frames) for s in mine))
+            if self.gatys.shots:
+                self._say(f"part {self.gatys.shots} is done; --resume without shots joins all parts")
+                return self._report(frames=sum(len(s.frames) for s in mine), size=self._size, warnings=[])
+            return self._write_film(shots[-1].last + 1)
+
+    def _open(self) -> Reader:
+        return open_reader(self.source, start=self.options.start, end=self.options.end)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        """The painted frames' (width, height)."""
+        with self._open() as reader:
+            size = (reader.info.width, reader.info.height)
+        return self.options.size.apply(*size) if self.options.size else size
+
+    def _frames(self, reader: Reader) -> Iterator[Frame]:
+        for frame in reader:
+            yield frame.with_image(resize(frame.image, width=self._size[0], height=self._size[1]))
+
+    def _find_shots(self) -> list[Shot]:
+        with self._open() as reader:
+            shots = find_shots(reader, rate=reader.info.rate, seen=lambda count: None)
+        if not shots:
+            raise InputError(f"{self.source}: no frame could be read")
+        return shots
+
+    def _description(self, paintings: list[Painting], shots: list[Shot]) -> dict[str, Any]:
+        """What must be the same for a rendering to be gone on with. `shots` and machine do not count."""
+        gatys = asdict(self.gatys)
+        gatys.pop("shots")
+        return {
+            "vidstyle": __version__,
+            "source": Path(self.source).name,
+            "size": list(self._size),
+            "part": [str(self.options.start), str(self.options.end)],
+            "paintings": [[p.weight, p.sha256] for p in paintings],
+            "stroke": self.options.stroke,
+            "keep_colors": self.options.keep_colors,
+            "precision": self._precision,
+            "shots": [[s.first, s.last] for s in shots],
+            **gatys,
+        }
+
+    @property
+    def _precision(self) -> str:
+        asked = self.options.precision
+        if asked in ("fp16", "int8"):
+            raise BackendError(f"Gatys mode computes in fp32 or bf16, not {asked}")
+        if asked != "auto":
+            return asked
+        if self._device.type == "cuda":
+            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if processor().bf16 else "fp32"
+
+    def _studio(self, paintings: list[Painting]) -> Studio:
+        options = self.gatys
+        vgg = load_vgg(options.vgg, pooling=options.pooling, say=self._say).to(self._device)
+        palette = make_palette(paintings, options.masks, grey=self.options.keep_colors, device=self._device)
+        quick = quick_copy(vgg) if self._precision == "bf16" else None
+        return Studio(vgg, palette, options, quick=quick, stroke=self.options.stroke)
+
+    def _base(self) -> Callable[[ImageArray], ImageArray]:
+        """What new regions start from: the network's painting, or the film."""
+        if self.gatys.start != "fast":
+            return lambda film: film
+        library = self._library or Library()
+        network = library.network(self.options.network)
+        look = Look(mix=library.mix([(self.gatys.fast, 1.0)], network))
+        painter = Painter(network, backend=self.options.backend, say=self._say)
+        return lambda film: painter.paint(film[None], look)[0]
+
+    def _finished(self, shot: Shot) -> bool:
+        return all(self._store.load(number, turn=self.gatys.passes) is not None for number in shot.frames)
+
+    def _paint_shots(self, studio: Studio, shots: list[Shot], *, total: int) -> None:
+        base = self._base()
+        with self._open() as reader:
+            frames = self._frames(reader)
+            for shot in shots:
+                films = self._films(frames, shot)
+                for turn in range(1, self.gatys.passes + 1):
+                    painter = ShotPainter(studio, DisFlow("medium"), base)
+                    for number in in_turn(shot.frames, turn):
+                        film = next(films)[1] if turn == 1 else self._store.film(number)
+                        if film is None:
+                            raise InputError(f"{self._store.folder}: frame {number} of the film is damaged; start over")
+                        self._frame(painter, number, film, turn=turn, total=total * self.gatys.passes)
+
+    def _films(self, frames: Iterator[Frame], shot: Shot) -> Iterator[tuple[int, ImageArray]]:
+        """The shot's film frames with their numbers, grey where colours are kept, stored where passes need them."""
+        for frame in frames:
+            if frame.index < shot.first:
+                continue
+            film = frame.image
+            if self.options.keep_colors:
+                film = to_image(luma(to_tensor(film)))
+            if self.gatys.passes > 1:
+                self._store.save_film(frame.index, film)
+            yield frame.index, film
+            if frame.index == shot.last:
+                return
+
+    def _frame(self, painter: ShotPainter, number: int, film: ImageArray, *, turn: int, total: int) -> None:
+        result = self._store.load(number, turn=turn)
+        if result is not None and result.shape == film.shape:
+            painter.skip(film, result)
+            self._skipped += 1
+        else:
+            earlier = self._store.load(number, turn=turn - 1) if turn > 1 else None
+            painted = painter.paint(film, earlier=earlier, on_step=self._on_step)
+            self._store.save(number, painted.image, turn=turn)
+            self._store.preview(painted.image)
+            self._painted += 1
+            if painted.outcome is None:
+                self._say(f"frame {number}: nothing has changed")
+            else:
+                self._iterations += painted.outcome.iterations
+                self._say(f"frame {number}: {_spoken(painted.outcome.losses)}, {painted.outcome.iterations} iterations")
+        seconds = time.monotonic() - self._began
+        self._progress(Progress(frames=self._painted, total=total - self._skipped, seconds=seconds))
+
+    def _on_step(self, number: int, losses: Losses, picture: torch.Tensor) -> None:
+        now = time.monotonic()
+        if now >= self._preview_due:
+            if self._preview_due:
+                self._store.preview(to_image(picture.detach()))
+                self._say(f"iteration {number}: {_spoken(losses)}")
+            self._preview_due = now + PREVIEW_EVERY
+
+    def _write_film(self, count: int) -> RenderReport:
+        """Second time through the source: its sound and times, the store's pictures."""
+        options = self.options
+        encode = EncodeOptions(
+            codec=options.codec, crf=options.crf, audio=options.audio, bit_depth=options.bit_depth, size=self._size
+        )
+        with (
+            self._open() as reader,
+            open_writer(self.target, source=reader, options=encode, overwrite=options.overwrite) as writer,
+        ):
+            for event in reader.events():
+                if isinstance(event, Frame):
+                    writer.write(self._finish(event))
+                else:
+                    writer.copy(event)
+            warnings = [*reader.warnings, *writer.warnings]
+        self._store.remove()
+        return self._report(frames=count, size=self._size, warnings=warnings)
+
+    def _finish(self, frame: Frame) -> Frame:
+        result = self._store.load(frame.index, turn=self.gatys.passes)
+        if result is None:
+            raise InputError(f"{self._store.folder}: frame {frame.index} is not painted; run its part, or --resume")
+        film = resize(frame.image, width=self._size[0], height=self._size[1])
+        if self.options.keep_colors:
+            result = keep_chroma(film[None], result[None])[0]
+        if self.options.strength < 1:
+            result = cross_fade(film[None], result[None], self.options.strength)[0]
+        alpha = frame.alpha
+        if alpha is not None:
+            alpha = resize(alpha, width=self._size[0], height=self._size[1])
+        return Frame(
+            image=np.ascontiguousarray(result),
+            pts=frame.pts,
+            time_base=frame.time_base,
+            index=frame.index,
+            duration=frame.duration,
+            alpha=alpha,
+        )
+
+    def _report(self, *, frames: int, size: tuple[int, int], warnings: list[str]) -> RenderReport:
+        seconds = time.monotonic() - self._began
+        return RenderReport(
+            input=self.source,
+            output=self.target,
+            frames_in=frames,
+            frames_out=frames,
+            width=size[0],
+            height=size[1],
+            seconds=seconds,
+            fps=frames / seconds,
+            backend="gatys",
+            device=str(self._device),
+            precision=self._precision,
+            styles=dict(self.options.styles),
+            strength=self.options.strength,
+            network=self.gatys.vgg,
+            warnings=warnings,
+            notes=[f"{self._painted} frames painted now, {self._iterations} iterations"],
+            cpu_seconds=time.process_time(),
+        )
+
+
+def _device(name: str) -> torch.device:
+    """The torch device that `--device` means. Raises BackendError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name.lower())
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BackendError(f"device {name!r}: Gatys mode runs on cpu or cuda ({error})") from error
+    return device
+
+
+def _spoken(losses: Losses) -> str:
+    return (
+        f"loss {losses.total:.4f} (content {losses.content:.4f}, style {losses.style:.4f}, "
+        f"temporal {losses.temporal:.5f})"
+    )

@@ -1,0 +1,31 @@
+"""Splits a film at its cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from vidstyle.frames import Frame, ImageArray
+from vidstyle.gatys.store import Shot
+from vidstyle.motion.cuts import file_cuts
+
+
+def find_shots(frames: Iterable[Frame], *, rate: Fraction | None, seen: Callable[[int], None]) -> list[Shot]:
+    """The film's shots, in order; `seen` hears the number of frames read so far."""
+    count = 0
+
+    def small() -> Iterable[ImageArray]:
+        nonlocal count
+        for frame in frames:
+            count += 1
+            seen(count)
+            height, width = frame.image.shape[:2]
+            shrink = max(1, min(height, width) // 128)
+            size = (max(1, width // shrink), max(1, height // shrink))
+            yield np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    starts = [0, *file_cuts(small(), rate=rate)]
+    return [Shot(first=a, last=b - 1) for a, b in zip(starts, [*starts[1:], count], strict=True) if b > a]

@@ -1,0 +1,123 @@
+"""The finished frames of a rendering on disk: what survives a power cut, and what several machines share.
+
+Beside the target lies the folder `<target>.gatys`: `job.json` says what is rendered and how, one PNG per
+pass and frame holds its result. A file gets its name after it is complete, and PNG carries checksums: a torn
+one does not decode and is rendered again. A frame's successor starts from the 8-bit result that is stored,
+never from something finer in memory, so a resumed rendering ends in the same film.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.frames import ImageArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """Frames `first` to `last` of the film, counted from 0, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def frames(self) -> range:
+        return range(self.first, self.last + 1)
+
+
+class Store:
+    """Reads and writes the folder. Several processes may write different frames into it."""
+
+    def __init__(self, target: str | Path) -> None:
+        target = Path(target)
+        self.folder = target.with_name(f"{target.name}.gatys")
+
+    def open(self, job: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Make the folder for `job`, or check that it holds the same one.
+
+        Raises UsageError if there is a rendering and neither `resume` nor `overwrite` says what to do with
+        it, or if it was asked for differently; OutputError if the folder cannot be written.
+        """
+        file = self.folder / "job.json"
+        try:
+            known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+            if known is not None and not resume:
+                if not overwrite:
+                    raise UsageError(f"{self.folder} holds an unfinished rendering: --resume goes on, -y starts over")
+                shutil.rmtree(self.folder)
+                known = None
+            if known is not None:
+                _compare(known, json.loads(json.dumps(job)), self.folder)
+                return
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(file, json.dumps(job, indent=1, ensure_ascii=False).encode())
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self.folder}: cannot be used for checkpoints ({error})") from error
+
+    def load(self, number: int, *, turn: int) -> ImageArray | None:
+        """The result (H, W, 3) uint8 RGB of frame `number` in pass `turn`, from 1; None if missing or torn."""
+        file = self._file(number, turn)
+        if not file.is_file():
+            return None
+        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+        return None if image is None else np.asarray(image, np.uint8)
+
+    def save(self, number: int, image: ImageArray, *, turn: int) -> None:
+        """Keep the result (H, W, 3) uint8 RGB. Raises OutputError."""
+        self._save(self._file(number, turn), image)
+
+    def preview(self, image: ImageArray) -> None:
+        """Show (H, W, 3) uint8 RGB as `preview.png`: the newest state of the work."""
+        self._save(self.folder / "preview.png", image)
+
+    def film(self, number: int) -> ImageArray | None:
+        """The film's own frame, as `save_film` kept it."""
+        return self.load(number, turn=0)
+
+    def save_film(self, number: int, image: ImageArray) -> None:
+        """Keep the film's own frame for passes that go backwards."""
+        self.save(number, image, turn=0)
+
+    def remove(self) -> None:
+        """The film is complete: nothing of the folder is needed any more."""
+        shutil.rmtree(self.folder)
+
+    def _file(self, number: int, turn: int) -> Path:
+        return self.folder / f"pass{turn}" / f"{number:08d}.png"
+
+    def _save(self, file: Path, image: ImageArray) -> None:
+        ok, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        if not ok:
+            raise OutputError(f"{file}: the picture could not be encoded")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._write(file, data.tobytes())
+        except OSError as error:
+            raise OutputError(f"{file}: {error.strerror or error}") from error
+
+    def _write(self, file: Path, data: bytes) -> None:
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        with part.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(file)
+
+
+def _compare(known: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    different = sorted(key for key in known.keys() | asked.keys() if known.get(key) != asked.get(key))
+    if different:
+        key = different[0]
+        raise UsageError(
+            f"{folder} was begun with {key}={known.get(key)!r}, now it is {asked.get(key)!r}: "
+            "ask for the same, or start over with -y and without --resume"
+        )

@@ -1,0 +1,177 @@
+"""A shot, frame by frame: each starts from the one before, carried along by the film's motion.
+
+Ruder, Dosovitskiy, Brox, "Artistic Style Transfer for Videos" (2016): warped starts, temporal loss with
+masks, short and long term, and passes forwards and backwards. New here: where the camera stands still, only
+what has changed since it was last painted is optimised, and the rest stays bit by bit, so that a still
+background neither drifts nor shimmers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vidstyle.frames import ImageArray
+from vidstyle.gatys.losses import Before
+from vidstyle.gatys.optimise import OnStep, Outcome, optimise
+from vidstyle.gatys.stills import Studio, to_image, to_tensor
+from vidstyle.motion.flow import FlowArray, FlowEstimator
+from vidstyle.motion.masks import Mask, valid_mask
+from vidstyle.motion.warp import warp
+
+Plane = npt.NDArray[np.float32]
+
+STILL_FLOW = 0.3
+"""Pixels a frame up to which a place does not move."""
+
+STILL_SHARE = 0.6
+"""So much of the frame must not move for the camera to stand still."""
+
+LEAST_CHANGE = 4.0
+"""Levels by which a place must differ, on the mean of its surroundings, to count as changed."""
+
+NOISE_TIMES = 2.5
+"""And by so many times the median difference, which is the noise where most of the frame is still."""
+
+NOTHING = 0.001
+"""Share of changed pixels up to which a frame is the one before."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PaintedFrame:
+    """A frame's result (H, W, 3) uint8 RGB; `outcome` is None where nothing had changed."""
+
+    image: ImageArray
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moment:
+    """A frame that is done: `film` and `result`, (H, W, 3) uint8 RGB."""
+
+    film: ImageArray
+    result: ImageArray
+
+
+class ShotPainter:
+    """Paints one shot in one direction. Feed it every frame in order, finished ones with `skip`.
+
+    `base` makes the picture that newly seen regions start from: the film itself or the network's painting.
+    What it decides depends on the film alone, so a resumed shot decides alike.
+    """
+
+    def __init__(self, studio: Studio, flow: FlowEstimator, base: Callable[[ImageArray], ImageArray]) -> None:
+        self._studio, self._flow, self._base = studio, flow, base
+        self._moments: list[Moment] = []
+        self._reference: ImageArray | None = None
+        self._longest = max(studio.options.lags)
+
+    def skip(self, film: ImageArray, result: ImageArray) -> None:
+        """A frame that was finished in an earlier run."""
+        if self._moments:
+            self._renew(film, self._changed(film, self._flow(film, self._moments[-1].film)))
+        self._remember(film, result)
+
+    def paint(
+        self,
+        film: ImageArray,
+        *,
+        earlier: ImageArray | None = None,
+        on_step: OnStep = lambda number, losses, picture: None,
+    ) -> PaintedFrame:
+        """Paint the next frame, (H, W, 3) uint8 RGB; `earlier` is its result of the pass before."""
+        painted = self._next(film, earlier, on_step) if self._moments else self._first(film, earlier, on_step)
+        self._remember(film, painted.image)
+        return painted
+
+    def _first(self, film: ImageArray, earlier: ImageArray | None, on_step: OnStep) -> PaintedFrame:
+        studio = self._studio
+        content = to_tensor(film, studio.device)
+        if earlier is not None:
+            return PaintedFrame(image=earlier, outcome=None)
+        start = to_tensor(self._base(film), studio.device) if studio.options.start == "fast" else None
+        outcome = studio.paint(content, start, on_step=on_step)
+        return PaintedFrame(image=to_image(outcome.picture), outcome=outcome)
+
+    def _next(self, film: ImageArray, earlier: ImageArray | None, on_step: OnStep) -> PaintedFrame:
+        studio, last = self._studio, self._moments[-1]
+        flow = self._flow(film, last.film)
+        changed = self._changed(film, flow)
+        self._renew(film, changed)
+        if changed is not None and changed.mean() <= NOTHING:
+            return PaintedFrame(image=last.result, outcome=None)
+        carried, valid = warp(last.result, flow, sharp=True), valid_mask(flow, self._flow(last.film, film))
+        base = self._base(film) if earlier is None else earlier
+        if earlier is not None:
+            carried = cv2.addWeighted(carried, 0.5, earlier, 0.5, 0)
+        start = np.where(valid[..., None], carried, base)
+        free = None
+        if changed is not None:
+            start = np.where(changed[..., None], start, last.result)
+            free = _plane(changed, studio.device)
+        content = to_tensor(film, studio.device)
+        iterations = studio.options.next_iterations
+        outcome = optimise(
+            to_tensor(start.astype(np.uint8), studio.device),
+            studio.evaluator(content, iterations=iterations, before=self._before(film, carried, valid)),
+            iterations=iterations,
+            optimiser=studio.options.optimiser,
+            tolerance=studio.options.tolerance,
+            free=free,
+            on_step=on_step,
+        )
+        return PaintedFrame(image=to_image(outcome.picture), outcome=outcome)
+
+    def _before(self, film: ImageArray, carried: ImageArray, valid: Mask) -> list[Before]:
+        """The last result as carried, then the older ones where no nearer one is valid (Ruder, equation 9)."""
+        device = self._studio.device
+        rest = ~valid
+        found = [Before(picture=to_tensor(carried, device), valid=_plane(valid, device))]
+        for lag in sorted(set(self._studio.options.lags) - {1}):
+            if lag > len(self._moments):
+                break
+            moment = self._moments[-lag]
+            flow = self._flow(film, moment.film)
+            seen = rest & valid_mask(flow, self._flow(moment.film, film))
+            picture = to_tensor(warp(moment.result, flow), device)
+            found.append(Before(picture=picture, valid=_plane(seen, device)))
+            rest &= ~seen
+        return found
+
+    def _changed(self, film: ImageArray, flow: FlowArray) -> Mask | None:
+        """Where the film differs from what it was when it was last painted; None where the camera moves."""
+        assert self._reference is not None
+        if np.mean(np.hypot(flow[..., 0], flow[..., 1]) < STILL_FLOW) < STILL_SHARE:
+            return None
+        gap = cv2.absdiff(film, self._reference).astype(np.float32).mean(axis=2)
+        gap = cv2.blur(gap, (7, 7))
+        changed = gap > max(LEAST_CHANGE, NOISE_TIMES * float(np.median(gap)))
+        return np.asarray(cv2.dilate(changed.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0)
+
+    def _renew(self, film: ImageArray, changed: Mask | None) -> None:
+        """The changed part of `film` is what was painted last."""
+        assert self._reference is not None
+        if changed is None:
+            self._reference = film
+        elif changed.mean() > NOTHING:
+            self._reference = np.where(changed[..., None], film, self._reference)
+
+    def _remember(self, film: ImageArray, result: ImageArray) -> None:
+        if self._reference is None:
+            self._reference = film
+        self._moments = [*self._moments, Moment(film=film, result=result)][-self._longest :]
+
+
+def in_turn(numbers: Iterable[int], turn: int) -> list[int]:
+    """The frames of a shot in the order of pass `turn`: forwards in odd ones, backwards in even ones."""
+    return sorted(numbers, reverse=turn % 2 == 0)
+
+
+def _plane(mask: Mask, device: torch.device) -> Tensor:
+    return torch.from_numpy(mask.astype(np.float32))[None, None].to(device)
