@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from vidstyle.cli import console, options
-from vidstyle.errors import Terminated, UsageError
+from vidstyle.errors import BackendError, Terminated, UsageError
 
 
 def webcam(
@@ -52,8 +52,12 @@ def webcam(
 
     if json and "-" in output:
         raise UsageError("--json and -o - both need stdout: give the output a file name, or leave --json out")
-    from vidstyle.live.session import WebcamOptions
-    from vidstyle.live.session import webcam as run
+    try:
+        from vidstyle.live.session import WebcamOptions
+        from vidstyle.live.session import webcam as run
+    except ImportError as error:
+        hint = "on Debian and Ubuntu `sudo apt install libgl1 libglib2.0-0` brings what OpenCV needs"
+        raise BackendError(f"the live loop cannot be loaded ({error}); {hint}") from error
 
     asked = WebcamOptions(
         styles=tuple(parse_style(text) for text in style),

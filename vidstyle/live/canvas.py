@@ -99,5 +99,5 @@ def write_box(image: ImageArray, lines: Sequence[str], *, centre: bool = False) 
     region = image[top : top + box[1], left : left + box[0]]
     region[:] = region // 4
     for number, line in enumerate(lines):
-        at = (left + line_height // 2, top + round(line_height * (number + 1)))
+        at = (left + line_height // 2, top + round(line_height * (number + 1.1)))
         cv2.putText(image, line, at, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from vidstyle.backends.protocol import PrecisionChoice
-from vidstyle.errors import Interrupted, OutputError, UsageError
+from vidstyle.errors import Interrupted, UsageError
 from vidstyle.interrupts import stop_requests
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.loop import LiveLoop, Window
@@ -143,10 +143,8 @@ def _outputs(options: WebcamOptions, loop: LiveLoop) -> tuple[list[LiveOutput], 
 
 
 def _preview(loop: LiveLoop) -> Window:
-    try:
-        from vidstyle.media.preview import Preview, check_display
-    except ImportError as error:
-        raise OutputError(f"no preview: OpenCV cannot be loaded ({error}); use -o http://127.0.0.1:8080") from error
+    from vidstyle.media.preview import Preview, check_display
+
     check_display()
     return Preview(loop.control, loop.as_json)
 

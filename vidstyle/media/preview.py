@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,9 @@ from vidstyle.live.control import Control
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 
 TITLE = "vidstyle"
+
+REFRESH = 0.25
+"""Seconds between two states of the overlay."""
 
 INSTEAD = "use -o http://127.0.0.1:8080 for a page in the browser, -o virtual, -o FILE or -o null instead"
 
@@ -60,10 +65,16 @@ class Preview:
         self._trouble = ""
         self._shown: LiveFrame | None = None
         self._drawn: object = None
+        self._text: list[str] = []
+        self._written = 0.0
 
     def open(self, picture: PictureFormat) -> None:
         """Show an empty window. Raises OutputError where there is no display."""
         check_display()
+        loaded = list(sys.modules)
+        if sys.platform == "linux" and "av" in loaded and loaded.index("av") < loaded.index("cv2"):
+            # The window would hang: see vidstyle.live.
+            raise OutputError("no window can be opened, because PyAV was imported before OpenCV; import cv2 first")
         try:
             cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(TITLE, picture.width, picture.height)
@@ -86,16 +97,17 @@ class Preview:
         code = cv2.waitKey(1)
         if code >= 0:
             self._press(chr(code & 0xFF))
-        if self._shown and self._settings() != self._drawn:
-            self._draw()  # the picture may pause (a film's end, a stalled camera), the keys do not
         if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             self._is_open = False
             self._control.quit()
+        elif self._shown and self._settings() != self._drawn:
+            self._draw()  # the picture may pause (a film's end, a stalled camera), the keys do not
 
     def close(self) -> None:
         if self._is_open:
-            cv2.destroyWindow(TITLE)
-            cv2.waitKey(1)
+            with contextlib.suppress(cv2.error):  # the user may have closed it this very moment
+                cv2.destroyWindow(TITLE)
+                cv2.waitKey(1)
         self._is_open = False
 
     def _press(self, key: str) -> None:
@@ -113,21 +125,28 @@ class Preview:
     def _settings(self) -> object:
         return self._control.settings, self._trouble
 
+    def _lines(self) -> list[str]:
+        """The overlay's text, new a few times a second: digits that race cannot be read."""
+        now = time.monotonic()
+        if now - self._written > REFRESH or self._drawn != self._settings():
+            self._text, self._written = status_lines(self._status()), now
+        return self._text
+
     def _draw(self) -> None:
         assert self._shown
-        self._drawn = self._settings()
         image = cv2.cvtColor(self._shown.image, cv2.COLOR_RGB2BGR)
         settings = self._control.settings
         if settings.help:
             write_box(image, help_lines(self._control.names))
         elif settings.overlay:
-            write_box(image, [*status_lines(self._status()), *([self._trouble] if self._trouble else [])])
+            write_box(image, [*self._lines(), *([self._trouble] if self._trouble else [])])
         elif self._trouble:
             write_box(image, [self._trouble])
         if settings.recording:
             radius = max(4, image.shape[0] // 60)
             cv2.circle(image, (image.shape[1] - 2 * radius, 2 * radius), radius, (40, 40, 230), -1, cv2.LINE_AA)
         cv2.imshow(TITLE, image)
+        self._drawn = self._settings()
 
 
 def status_lines(status: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,210 @@
+"""The preview window under Xvfb: keys sent by xdotool, what is seen taken by a screenshot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.live.live_fakes import make_control
+from vidstyle.errors import OutputError
+from vidstyle.media.preview import KEYS, check_display, help_lines
+
+TOOLS = ("Xvfb", "xdotool", "import")
+needs_display = pytest.mark.skipif(
+    sys.platform != "linux" or not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)}"
+)
+ROOT = Path(__file__).parents[2]
+
+CLOSE_WINDOW = """
+import ctypes, sys
+class Message(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("sent", ctypes.c_int),
+                ("display", ctypes.c_void_p), ("window", ctypes.c_ulong), ("kind", ctypes.c_ulong),
+                ("format", ctypes.c_int), ("data", ctypes.c_long * 5), ("rest", ctypes.c_long * 12)]
+x = ctypes.CDLL("libX11.so.6")
+x.XOpenDisplay.restype = ctypes.c_void_p
+x.XInternAtom.restype = ctypes.c_ulong
+display, window = ctypes.c_void_p(x.XOpenDisplay(None)), ctypes.c_ulong(int(sys.argv[1]))
+kind, delete = (x.XInternAtom(display, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+message = Message(type=33, window=window, kind=kind, format=32)
+message.data[0] = delete
+x.XSendEvent(display, window, 0, ctypes.c_long(0), ctypes.byref(message))
+x.XFlush(display)
+x.XCloseDisplay(display)
+"""
+"""What a window manager does when the cross is clicked; none runs on the bare display."""
+
+
+@dataclass
+class Display:
+    """A virtual X display and what can be done to the window on it."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def tool(self, *words: str) -> str:
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=20)
+        return done.stdout.strip()
+
+    def window(self, process: subprocess.Popen | None = None, timeout: float = 20.0) -> str:
+        """The window's number, once it is there."""
+        until = time.monotonic() + timeout
+        while not (found := self.tool("xdotool", "search", "--name", "^vidstyle$")):
+            assert time.monotonic() < until, "no window appears"
+            assert process is None or process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        return found.splitlines()[0]
+
+    def press(self, *keys: str) -> None:
+        self.tool("xdotool", "windowfocus", self.window())
+        for key in keys:
+            self.tool("xdotool", "key", key)
+            time.sleep(0.15)
+
+    def screenshot(self, name: str) -> np.ndarray:
+        path = self.folder / f"{name}.png"
+        self.tool("import", "-window", "root", str(path))
+        return cv2.imread(str(path))[..., ::-1]
+
+    def wait_until(self, condition, what: str, timeout: float = 10.0) -> None:
+        until = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < until, what
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
+    folder = tmp_path_factory.mktemp("display")
+    plain = {k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "LD_PRELOAD")}
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        pass_fds=(writing,), stderr=subprocess.DEVNULL, env=plain,
+    )  # fmt: skip
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()
+    yield Display(plain | {"DISPLAY": f":{number}"}, Path(os.environ.get("VIDSTYLE_TEST_KEEP", folder)))
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def session(display: Display, tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """A session with a window in a process of its own, painting plain negatives with the fake engine."""
+    code = (
+        "import vidstyle.live\n"
+        "from fractions import Fraction\n"
+        "from tests.live.live_fakes import *\n"
+        "from vidstyle.live.loop import LiveLoop\n"
+        "from vidstyle.media.camera_synthetic import SyntheticCamera\n"
+        "from vidstyle.media.outputs import make_output\n"
+        "from vidstyle.media.preview import Preview\n"
+        "from vidstyle.interrupts import stop_requests\n"
+        "control = make_control()\n"
+        "loop = LiveLoop(lambda: SyntheticCamera(width=640, height=360, rate=Fraction(30)), Painters(), control,\n"
+        "                open_film=make_output)\n"
+        "with stop_requests() as stop:\n"
+        "    stop.finish = control.quit\n"
+        "    loop.run([], window=Preview(control, loop.as_json))\n"
+        "print(control.settings); print(loop.as_json())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=display.environment | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def finish(process: subprocess.Popen) -> str:
+    out, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    return out
+
+
+@needs_display
+def test_keys_steer_what_is_seen(display: Display, session: subprocess.Popen, tmp_path: Path) -> None:
+    display.window(session)
+    time.sleep(1.0)
+
+    def blue() -> float:
+        return float(display.screenshot("now")[250:320, 350:600, 2].mean())
+
+    display.wait_until(lambda: abs(blue() - 60) < 8, "style 1 is tinted 60")
+    display.press("n")
+    display.wait_until(lambda: abs(blue() - 120) < 8, "n goes to the next style")
+    display.press("3")
+    display.wait_until(lambda: abs(blue() - 180) < 8, "3 chooses the third")
+    display.press("p", "p")
+    display.wait_until(lambda: abs(blue() - 60) < 8, "p goes back")
+
+    before = display.screenshot("overlay")
+    assert before[:60, :250].max() > 200, "the overlay is written top left"
+    display.press("h")
+    time.sleep(0.4)
+    help_ = display.screenshot("help")
+    assert help_[100:260, 10:150].mean() < 0.6 * before[100:260, 10:150].mean(), "a dark box"
+    assert help_[100:260, 10:150].max() > 240, "with white words"
+    display.press("h", "m", "c", "b", "t", "plus", "minus", "bracketright", "period", "f", "o")
+    time.sleep(0.4)
+    display.screenshot("many")
+    display.press("s", "r")
+    time.sleep(1.0)
+    display.press("r")
+    display.wait_until(lambda: list(tmp_path.glob("vidstyle-*.png")), "s saves a snapshot")
+    display.wait_until(lambda: list(tmp_path.glob("vidstyle-*.mp4")), "r records")
+    display.press("q")
+    out = finish(session)
+    for words in (
+        "mirror=True", "keep_colors=True", "split=True", "stabilize=True", "frozen=True", "overlay=False",
+        "stroke=1.4", "('blue', 0.75), ('red', 0.25)", "strength=0.9", "help=False", "recording=None",
+    ):  # fmt: skip
+        assert words in out, f"{words}\n{out}"
+
+
+@needs_display
+@pytest.mark.parametrize("ending", ["escape", "close", "interrupt", "terminate"])
+def test_every_ending_is_clean(display: Display, session: subprocess.Popen, ending: str) -> None:
+    window = display.window(session)
+    time.sleep(0.5)
+    if ending == "escape":
+        display.press("Escape")
+    elif ending == "close":
+        display.tool(sys.executable, "-c", CLOSE_WINDOW, window)
+    else:
+        session.send_signal(signal.SIGINT if ending == "interrupt" else signal.SIGTERM)
+    out = finish(session)
+    assert "'in_flight': 0" in out
+
+
+def test_without_a_display_the_error_says_what_to_use(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(OutputError, match=r"no display.*-o http://127\.0\.0\.1:8080"):
+        check_display()
+    monkeypatch.setenv("DISPLAY", ":4711")
+    with pytest.raises(OutputError, match=r":4711 cannot be reached"):
+        check_display()
+
+
+def test_the_help_names_every_key_and_style() -> None:
+    text = "\n".join(help_lines(make_control().names))
+    assert all(f"{key}   {words}" in text for key, (words, _) in KEYS.items())
+    assert "1 blue" in text
+    assert "3 green" in text
