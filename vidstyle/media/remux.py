@@ -25,7 +25,17 @@ Action = Literal["copy", "audio", "subtitle", "cover"]
 
 _BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "dvb_teletext", "xsub"})
 # Statistics that mkvmerge and FFmpeg wrote about the stream that is being replaced or shortened.
-_STALE_TAGS = ("DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "BPS", "_STATISTICS", "ENCODER", "ROTATE")
+_STALE_TAGS = (
+    "DURATION",
+    "NUMBER_OF_FRAMES",
+    "NUMBER_OF_BYTES",
+    "BPS",
+    "_STATISTICS",
+    "ENCODER",
+    "ROTATE",
+    "VENDOR_ID",
+)
+_EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _ADTS_HEADER = 7  # bytes, at least
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
@@ -144,7 +154,8 @@ def codec_name(stream: Stream) -> str:
 
 def _describe(stream: Stream) -> str:
     language = stream.metadata.get("language")
-    words = [stream.type, f"#{stream.index}", codec_name(stream), f"({language})" if language else ""]
+    spoken = f"({language})" if language not in (None, "und") else ""
+    words = [stream.type, f"#{stream.index}", codec_name(stream), spoken]
     return " ".join(word for word in words if word)
 
 
@@ -249,8 +260,9 @@ class OrderedTimes:
 
 
 def stream_tags(stream: Stream) -> dict[str, str]:
-    """A stream's tags without those that would now be wrong."""
-    return {k: v for k, v in stream.metadata.items() if not k.upper().startswith(_STALE_TAGS)}
+    """A stream's tags without those that would now be wrong, or that mp4 has for want of anything to say."""
+    kept = {k: v for k, v in stream.metadata.items() if not k.upper().startswith(_STALE_TAGS)}
+    return {k: v for k, v in kept.items() if not (k.lower() == "handler_name" and v in _EMPTY_HANDLERS)}
 
 
 def film_tags(source: InputContainer) -> dict[str, str]:

@@ -34,8 +34,10 @@ from vidstyle.media.remux import (
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
+# Hand over at once, and wait at most a second of film for a stream that is silent (subtitles mostly are):
+# what waits in the muxer is lost when the process is killed.
+_LOSE_LITTLE = {"flush_packets": "1", "max_interleave_delta": "1000000"}
 _WRITE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
-_EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
 
 
 def open_writer(
@@ -78,7 +80,7 @@ class FilmWriter:
             self._part.url,
             "w",
             format=self._format.muxer,
-            container_options={"flush_packets": "1", **settings},
+            container_options={**_LOSE_LITTLE, **settings},
             metadata_errors="replace",
         )
         self._encoder = VideoEncoder(
@@ -166,8 +168,6 @@ class FilmWriter:
     def write(self, frame: Frame) -> None:
         """Encode one frame. Raises OutputError."""
         with self._reporting():
-            if not self._frames:
-                self._open_subtitles(frame)
             self._frames += 1
             self._mux(self._encoder.encode(frame))
 
@@ -193,19 +193,6 @@ class FilmWriter:
                 self._output.mux_one(packet)
             except av.error.InvalidDataError:
                 self._refused += 1  # damaged in the source, in a way that this container cannot hold
-
-    def _open_subtitles(self, frame: Frame) -> None:
-        """Begin mp4 subtitles with an empty one: the muxer holds back the whole film until each stream has begun."""
-        if self._format.text_subtitles != "mov_text":
-            return
-        for route in self._routes.values():
-            if route.stream.type == "subtitle":
-                empty: Packet[Any] = Packet(_EMPTY_MOV_TEXT)
-                empty.pts = empty.dts = frame.pts
-                empty.duration = 0
-                empty.time_base = frame.time_base
-                empty.stream = route.stream
-                self._mux_copied([empty])
 
     def _add_cover(self, codec: str, picture: bytes) -> None:
         if self._format.cover == "atom":
