@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import av
 from av.video.reformatter import ColorRange, Colorspace
@@ -32,12 +31,6 @@ def paint_preview(library: Library, name: str) -> bytes:
     with Painter(network, backend="openvino", precision="fp32") as painter:
         painted = painter.paint(picture[None], look)[0]
     return _jpeg(resize(painted, width=WIDTH, height=HEIGHT))
-
-
-def preview_file(folder: Path) -> Path | None:
-    """The preview in a style's folder, None where it has none."""
-    file = folder / FILE
-    return file if file.is_file() else None
 
 
 def _jpeg(picture: ImageArray) -> bytes:

@@ -170,6 +170,8 @@ def _meaning(low: float, high: float) -> Values | None:
     """The range that all but the outermost 2 % of a picture's values speak for; None if it is none of the three."""
     if not np.isfinite([low, high]).all():
         return None
-    if max(-low, high) <= 2:
-        return Values.SYMMETRIC if low < -0.4 else Values.UNIT if low > -0.4 and high > 0 else None
+    if low >= -0.4 and 0 < high <= 1.4:
+        return Values.UNIT
+    if -1.4 <= low < -0.4 and 0.2 < high <= 1.4:
+        return Values.SYMMETRIC
     return Values.BYTES if low >= -128 and 16 <= high <= 400 else None
