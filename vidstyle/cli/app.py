@@ -40,6 +40,7 @@ COMMANDS = {
     "build": ("vidstyle.cli.build:build", "Compile engines ahead of their first use."),
     "bench": ("vidstyle.cli.bench:bench", "Measure engines and the whole loop on this machine."),
     "eval pictures": ("vidstyle.cli.eval_pictures:pictures", "Content and style losses, shift error, noise gain."),
+    "eval video": ("vidstyle.cli.eval_video:video", "Steadiness and losses of a painted film."),
     "eval steadiness": ("vidstyle.cli.eval_steadiness:steadiness", "How much a painted film flickers."),
     "eval precision": ("vidstyle.cli.eval_precision:precision", "How near fast arithmetic is to fp32."),
     "doctor": ("vidstyle.cli.doctor:doctor", "What works on this machine, and what to do about the rest."),
