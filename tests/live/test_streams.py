@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +13,6 @@ import av
 import numpy as np
 import pytest
 
-from tests.live.live_fakes import Collector
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound, SoundFormat

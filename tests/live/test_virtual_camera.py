@@ -9,6 +9,7 @@ import sys
 import textwrap
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_a_file_is_no_camera(tmp_path: Path) -> None:
 def test_what_is_missing_is_named_with_the_command(monkeypatch, tmp_path: Path) -> None:
     from vidstyle.media import virtual_camera_v4l2 as v4l2
 
-    with pytest.raises(OutputError, match="there is no /dev/video97; .*modprobe"):
+    with pytest.raises(OutputError, match=r"there is no /dev/video97; .*modprobe"):
         make_output("virtual:/dev/video97").open(PICTURE)
     release = tmp_path / "os-release"
     modules = tmp_path / "modules"
@@ -148,7 +149,7 @@ def test_a_forbidden_device_is_told_from_a_busy_one(monkeypatch, tmp_path: Path)
 class FakeBackend:
     """A back-end of pyvirtualcam's own interface that keeps what it gets."""
 
-    cameras: list[FakeBackend] = []
+    cameras: ClassVar[list[FakeBackend]] = []
     refuse = ""
 
     def __init__(self, *, width, height, fps, fourcc, device, **kw) -> None:

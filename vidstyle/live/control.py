@@ -104,7 +104,7 @@ class Control:
             raise UsageError(f"no command {command!r}{did_you_mean(command, self._commands)}")
         try:
             action() if value is None else action(value)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise UsageError(f"command {command!r}: {value!r} does not fit ({error})") from None
 
     def as_json(self) -> dict[str, Any]:

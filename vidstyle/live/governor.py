@@ -13,7 +13,10 @@ STEP = 1 / 16
 LOWEST = 6 / 16
 
 WINDOW = 12
-"""Frames from which the time of a frame is judged (their mean, without the slowest two)."""
+"""Frames from which the time of a frame is judged (their mean, without the slowest sixth)."""
+
+HASTE = 0.5
+"""Seconds of painting after which fewer frames, three at least, must do."""
 
 TOO_LATE, COMFORTABLE = 0.92, 0.80
 """Shares of the period: above the first the network is too slow, a step must come out below the second."""
@@ -42,9 +45,9 @@ class Governor:
     def painted(self, seconds: float, now: float) -> None:
         """One frame took `seconds` to paint at the present share; it is `now` (seconds)."""
         self._times.append(seconds)
-        if len(self._times) < WINDOW:
+        if len(self._times) < WINDOW and (len(self._times) < 3 or sum(self._times) < HASTE):
             return
-        steady = sorted(self._times)[:-2]
+        steady = sorted(self._times)[: -max(1, len(self._times) // 6)]
         mean = sum(steady) / len(steady)
         if mean > TOO_LATE * self.period:
             self._go_down(mean, now)

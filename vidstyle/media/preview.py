@@ -97,7 +97,11 @@ class Preview:
         code = cv2.waitKey(1)
         if code >= 0:
             self._press(chr(code & 0xFF))
-        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        try:
+            visible = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # Qt's way of saying that the last window is gone
+            visible = False
+        if not visible:
             self._is_open = False
             self._control.quit()
         elif self._shown and self._settings() != self._drawn:
