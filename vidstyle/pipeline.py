@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vidstyle.backends.protocol import Say
+from vidstyle.errors import BackendError
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import FrameBatch, ImageArray
 from vidstyle.interrupts import interruptible, stop_requests
@@ -94,7 +95,12 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
     """What the loop calls for every batch: the painter, then the stabiliser where it is asked for."""
     if not stabilize:
         return lambda batch: painter.paint(batch.images, look)
-    from vidstyle.motion.stabiliser import Stabiliser
+    try:
+        from vidstyle.motion.stabiliser import Stabiliser
+    except ImportError as error:  # OpenCV's wheel needs libraries of the system's own
+        raise BackendError(
+            f"--stabilize needs OpenCV, which does not load ({error}); on Linux install libgl1"
+        ) from error
 
     stabiliser = Stabiliser()
 
