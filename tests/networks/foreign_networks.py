@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,14 @@ from vidstyle.frames import ImageArray
 WIDTHS = (4, 6, 8)
 
 
+@cache
+def _core() -> openvino.Core:
+    return openvino.Core()
+
+
 def paint(model: onnx.ModelProto, frames: ImageArray) -> ImageArray:
     """Run a graph of our own contract on (N, H, W, 3) uint8, in fp32."""
-    core = openvino.Core()
+    core = _core()
     network = core.read_model(model.SerializeToString())
     network.reshape({"frames": list(frames.shape)})
     engine = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

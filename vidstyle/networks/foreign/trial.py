@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -90,16 +90,25 @@ class Picture:
         return y.transpose(0, 2, 3, 1) if self.channels_first[1] else y
 
     def _compiled(self, *, freed: bool, shape: tuple[int, ...]) -> Any:
-        model = self._core.read_model(self.freed if freed else self.model)
-        model.reshape(list(shape))
-        return self._core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        if (freed, shape) not in self._engines:
+            core = _openvino()
+            model = core.read_model(self.freed if freed else self.model)
+            model.reshape(list(shape))
+            hint = {"INFERENCE_PRECISION_HINT": "f32"}
+            self._engines[freed, shape] = core.compile_model(model, "CPU", hint)
+        return self._engines[freed, shape]
 
     @cached_property
-    def _core(self) -> Any:
-        guard()
-        import openvino
+    def _engines(self) -> dict[tuple[bool, tuple[int, ...]], Any]:
+        return {}
 
-        return openvino.Core()
+
+@cache
+def _openvino() -> Any:
+    guard()
+    import openvino
+
+    return openvino.Core()
 
 
 def find_fit(path: Path, picture: Picture) -> Fit:
