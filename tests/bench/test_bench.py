@@ -1,0 +1,117 @@
+"""Cases, a worker's timing, the ratios, the page and the plot; tiny sizes, no claim about speed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import av
+import numpy as np
+import pytest
+
+from vidstyle.backends import cpu, torch
+from vidstyle.bench import cases, loop, report, worker
+from vidstyle.bench.cases import PEER, Case, Timing
+from vidstyle.bench.plot import bars
+from vidstyle.networks.network import load_network
+
+OURS = Case(network="live", engine="openvino", precision="bf16", width=640, height=360)
+PEERS = Case(network="classic", engine=PEER, precision="fp32", width=640, height=360)
+
+
+def results(*timings: Timing) -> report.Results:
+    film = loop.LoopTiming(
+        width=1280, height=720, frames=50, fps=25, engine="live, openvino bf16", stages={"read": 1, "paint": 2},
+        cpu_seconds=4, peer_fps=0.25,
+    )  # fmt: skip
+    starts = [loop.StartTiming(what="vidstyle --help", seconds=0.1)]
+    return report.Results(
+        command="vidstyle bench", machine="m", date="2026-01-01", versions={"numpy": "2"}, timings=list(timings),
+        loop=film, starts=starts,
+    )  # fmt: skip
+
+
+def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def processor(cpuinfo: str | None = None, *, bf16: bool = False) -> cpu.Processor:
+        return cpu.Processor(model="x", threads=2, amx=bf16, bf16=bf16, hidden_tiles=False, limit=None)
+
+    monkeypatch.setattr(torch, "accelerator", lambda: None)
+    monkeypatch.setattr(cpu, "processor", processor)
+    plain = cases.plan(["live"], [360, 720], isas=["AVX2"])
+    assert [(c.engine, c.precision, c.isa, c.height) for c in plain] == [
+        (PEER, "fp32", "", 360), ("openvino", "fp32", "", 360), ("openvino", "fp32", "AVX2", 360),
+        (PEER, "fp32", "", 720), ("openvino", "fp32", "", 720), ("openvino", "fp32", "AVX2", 720),
+    ]  # fmt: skip
+    monkeypatch.setattr(cpu, "processor", lambda cpuinfo=None: processor(bf16=True))
+    monkeypatch.setattr(torch, "accelerator", lambda: "cuda")
+    found = {(c.engine, c.precision) for c in cases.plan(["live"], [360], peer=False)}
+    assert found >= {("openvino", "bf16"), ("torch", "fp16"), ("torch", "fp32")}
+
+
+def test_a_case_is_measured_in_a_process_of_its_own() -> None:
+    case = Case(network="live", engine="openvino", precision="fp32", width=48, height=32, batch=2)
+    timing = cases.measure(case, seconds=0.05)
+    assert timing.error == ""
+    assert 0 < timing.best <= timing.median
+    assert timing.runs >= 1
+    assert timing.open_seconds > 0
+    assert timing.memory > 20
+    assert timing.device == "CPU"
+
+
+def test_a_case_that_fails_says_why() -> None:
+    case = Case(network="live", engine="openvino", precision="fp32", width=48, height=32, device="GPU.9")
+    timing = cases.measure(case, seconds=0.05)
+    assert "no device 'GPU.9'" in timing.error
+    assert timing.best == 0
+
+
+def test_ratios_compare_the_same_size_only() -> None:
+    other = Case(network="live", engine="openvino", precision="bf16", width=1280, height=720)
+    found = results(Timing(case=PEERS, best=1500), Timing(case=OURS, best=10), Timing(case=other, best=20))
+    assert [found.times_faster(t) for t in found.timings] == [1, 150, None]
+    assert found.to_json()["timings"][1]["times_faster"] == 150
+    json.dumps(found.to_json())
+
+
+def test_the_page_holds_every_case_and_the_loop() -> None:
+    found = results(Timing(case=PEERS, best=1500, median=1600), Timing(case=OURS, error="no such device"))
+    text = report.page(found, plot="bars.svg")
+    assert "| 640x360 | the peers' way | 1500.0 | 1600.0 | 1.0 |" in text
+    assert "no such device" in text
+    assert "ours is 100 times faster" in text
+    assert "![Milliseconds a frame, logarithmic](bars.svg)" in text
+    assert "vidstyle --help: 0.10 s" in text
+    widths = {len(line.split("|")) for line in text.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+
+
+def test_the_plot_has_a_bar_for_every_case_in_proportion() -> None:
+    found = results(Timing(case=PEERS, best=1000), Timing(case=OURS, best=10), Timing(case=OURS, error="failed"))
+    picture = ElementTree.fromstring(bars(found))
+    boxes = [r for r in picture.iter("{http://www.w3.org/2000/svg}rect") if r.get("x")]
+    assert len(boxes) == 2
+    longer, shorter = (float(box.get("width", 0)) for box in boxes)
+    assert longer > shorter
+    assert longer == pytest.approx(3 * shorter, abs=1)  # 1000 and 10 on an axis from 1 to 1000
+
+
+def test_the_film_of_the_loop(tmp_path: Path) -> None:
+    loop.write_film(tmp_path / "film.mp4", size=(64, 48), frames=15)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(pictures) == 15
+    assert pictures[0].shape == (48, 64, 3)
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert loop.time_peer_loop(tmp_path / "film.mp4", tmp_path / "peer.mp4") > 0
+
+
+def test_random_networks_are_real_ones(tmp_path: Path) -> None:
+    from vidstyle.networks.architecture import LIVE
+
+    network = worker.random_network("live", LIVE, tmp_path)
+    assert network.style_size == LIVE.style_size
+    card = {"name": "live", "sha256": network.sha256, "architecture": LIVE.to_json()}
+    (tmp_path / "network.json").write_text(json.dumps(card))
+    assert load_network(tmp_path) == network

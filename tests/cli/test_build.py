@@ -1,0 +1,38 @@
+"""`vidstyle build`: engines ahead of their use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vidstyle import styles
+from vidstyle.cache import cache_folder
+from vidstyle.cli.app import run
+
+
+@pytest.fixture(autouse=True)
+def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(styles, "shipped_data", lambda: library_root)
+
+
+def test_every_network_and_size_is_compiled_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["build", "--network", "live", "--network", "classic", "--size", "48x32", "--precision", "fp32"]
+    assert run([*arguments, "--backend", "openvino", "--json"]) == 0
+    engines = json.loads(capsys.readouterr().out)["engines"]
+    assert [(e["network"], e["width"], e["height"], e["precision"]) for e in engines] == [
+        ("live", 48, 32, "fp32"),
+        ("classic", 48, 32, "fp32"),
+    ]
+    assert len(list(cache_folder("openvino").glob("*.blob"))) == 2
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--size", "720"], 2), (["--network", "nothing"], 5)])
+def test_what_cannot_be_built_is_refused(arguments: list[str], code: int) -> None:
+    assert run(["build", *arguments]) == code
+
+
+def test_a_backend_that_is_not_there_is_exit_code_6(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["build", "--size", "48x32", "--backend", "tensorrt"]) == 6
+    assert "pip install 'vidstyle[tensorrt]'" in capsys.readouterr().err

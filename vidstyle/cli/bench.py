@@ -1,0 +1,77 @@
+"""`vidstyle bench`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+from vidstyle.errors import OutputError, UsageError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def bench(
+    network: Annotated[
+        list[str], typer.Option("--network", metavar="NAME", help="Network to measure; several may be named.")
+    ] = ["live", "classic"],
+    size: Annotated[
+        list[int], typer.Option("--size", metavar="SHORT", help="360, 720 or 1080; several may be named.")
+    ] = [360, 720, 1080],
+    seconds: Annotated[float, typer.Option(min=0, metavar="N", help="How long to measure each case.")] = 3,
+    peer: Annotated[bool, typer.Option("--peer/--no-peer", help="Measure the peers' way too.")] = True,
+    film: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Frames of the 720p film for the whole loop; 0 leaves it out.")
+    ] = 150,
+    isa: Annotated[
+        list[str], typer.Option("--isa", metavar="NAME", help="Measure as a lesser processor too: AVX2, AVX512_CORE.")
+    ] = [],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the bars.")] = None,
+    write: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write a page, as docs/benchmarks.md.")] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
+    from vidstyle.bench import cases, loop, report
+
+    if unknown := [side for side in size if side not in cases.SIZES]:
+        raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
+    todo = cases.plan(network, size, isas=isa, peer=peer)
+    timings = []
+    for number, case in enumerate(todo, 1):
+        console.say(f"{number} of {len(todo)}: {case.width}x{case.height}, {case.label}")
+        timings.append(cases.measure(case, seconds=seconds))
+    film_timing, starts = None, []
+    with tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
+        if film:
+            console.say(f"the whole loop, {film} frames of 1280x720")
+            film_timing = loop.time_loop(Path(folder), size=cases.SIZES[720], frames=film, peer=peer)
+            console.say("starting the program")
+            starts = loop.time_starts(Path(folder))
+    command = shlex.join(["vidstyle", *sys.argv[1:]])
+    results = report.new_results(command, timings=timings, loop=film_timing, starts=starts)
+    if plot:
+        from vidstyle.bench.plot import bars
+
+        _write(plot, bars(results))
+    if write:
+        _write(write, report.page(results, plot=plot.name if plot else None))
+    if json:
+        console.data(results.to_json())
+    else:
+        print(report.plain(report.table(results)))
+        print("\n".join(report.loop_lines(results)))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written ({error.strerror})") from error

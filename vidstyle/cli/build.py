@@ -1,0 +1,60 @@
+"""`vidstyle build`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+
+
+def build(
+    network: Annotated[list[str], typer.Option("--network", metavar="NAME", help="Network; several may be named.")] = [
+        "live"
+    ],
+    size: Annotated[
+        list[str], typer.Option("--size", metavar="WxH", help="Size of the frames as painted; several may be named.")
+    ] = ["1280x720"],
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Frames painted at once.")] = 1,
+    live: Annotated[bool, typer.Option("--live", help="For the webcam: one frame soon, not many a second.")] = False,
+    backend: options.Backend = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = options.PrecisionName.auto,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Compile engines ahead of their first use, and keep them in the cache."""
+    from vidstyle.backends.protocol import EngineSpec
+    from vidstyle.backends.registry import open_engine
+    from vidstyle.errors import UsageError
+    from vidstyle.settings import parse_size
+    from vidstyle.styles import Library
+
+    sizes = []
+    for text in size:
+        parsed = parse_size(text)
+        if not (parsed.width and parsed.height):
+            raise UsageError(f"--size {text}: an engine needs both sides, WxH")
+        sizes.append((parsed.width, parsed.height))
+    library = Library()
+    built = []
+    for name in network:
+        for width, height in sizes:
+            spec = EngineSpec(
+                width=width, height=height, batch=batch, precision=precision.value, device=device, latency=live
+            )
+            start = time.monotonic()
+            engine, notes = open_engine(library.network(name), spec, backend=backend, say=console.say)
+            seconds = round(time.monotonic() - start, 3)
+            info = engine.info
+            engine.close()
+            for note in notes:
+                console.detail(f"passed over {note}")
+            console.say(f"{name} {width}x{height}: {info.backend} on {info.device}, {info.precision}, {seconds:.1f} s")
+            built.append({"network": name, "width": width, "height": height, "batch": batch, "backend": info.backend}
+                         | {"device": info.device, "precision": info.precision, "seconds": seconds})  # fmt: skip
+    if json:
+        console.data({"engines": built})
