@@ -89,10 +89,13 @@ _WITH_ALPHA = frozenset(
     | {"libwebp", "libwebp_anim", "tiff", "targa", "bmp"}
 )
 
+# Their streams say themselves how colours are coded; for the rest only the container can.
+_COLOURS_INSIDE = frozenset({"h264", "hevc", "av1", "vp9", "prores", "mpeg2video"})
+
 _RGB_8 = ("bgr0", "gbrp", "rgb24", "bgr24")
 _YUV_8 = ("yuv420p", "nv12", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv422p10le", *_RGB_8)
 _YUV_10 = ("yuv420p10le", "p010le", "yuv422p10le", "yuv444p10le")
-_ALPHA_8 = ("bgra", "rgba", "argb", "abgr", "gbrap", "yuva420p", "yuva444p", "yuva444p10le", "pal8")
+_ALPHA_8 = ("bgra", "rgba", "argb", "abgr", "yuva420p", "yuva444p", "gbrap", "yuva444p10le", "pal8")
 _ALPHA_10 = ("gbrap10le", "yuva444p10le", "yuva420p10le")
 
 
@@ -199,6 +202,18 @@ def _candidates(encoder: str, *, bit_depth: int, alpha: bool, odd: bool) -> tupl
     if odd and encoder.startswith(("libx26", "h264_", "hevc_", "av1_")):
         return tuple(name for name in wanted if "444" in name or name in _RGB_8 or name == "gbrp10le")
     return wanted
+
+
+def assumed_matrix(codec: av.Codec, muxer: str, *, size: tuple[int, int]) -> int | None:
+    """The H.273 matrix that players take for this codec where nobody can tell them; None where a tag can.
+
+    VP8 is BT.601 by its own specification (RFC 6386, 9.2). For the others it is the rule for untagged material.
+    """
+    if codec.canonical_name == "vp8":
+        return 6
+    if codec.canonical_name in _COLOURS_INSIDE or muxer in ("mp4", "mov", "matroska", "webm"):
+        return None
+    return 1 if size[0] >= 1280 or size[1] >= 720 else 6
 
 
 def is_rgb(pixel_format: str) -> bool:

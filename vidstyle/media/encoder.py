@@ -1,168 +1,109 @@
-"""From painted RGB frames to compressed packets, with times, colours and pixel aspect told truly."""
+"""From painted RGB frames to compressed packets, each at its frame's own time."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
-import numpy as np
 from av.codec.context import ThreadType
 from av.codec.hwaccel import HWAccel
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from vidstyle.errors import OutputError
 from vidstyle.frames import ColourInfo, Frame, VideoInfo
-from vidstyle.media.codecs import EncodeOptions, bit_rate, encoder_options, is_rgb
+from vidstyle.media.codecs import EncodeOptions, assumed_matrix, bit_rate, encoder_options
+from vidstyle.media.frame_converter import FrameConverter, output_colour
 from vidstyle.media.palette import Palette
 from vidstyle.media.part_file import reason
+from vidstyle.media.shape import Shape
 
-_SWS_MATRIX = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-}
-_UNSPECIFIED = (0, 2, 3)
 _SECONDS_BETWEEN_KEYFRAMES = 5
+_DEEPEST_REORDERING = 1000  # frames, many times what encoders do
 
 
-def output_colour(source: ColourInfo, pixel_format: str) -> ColourInfo:
-    """The colours to encode in and to tag: the film's own, limited range; BT.709 where the film was HDR.
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings:
+    """All that an encoder is set to. `muxer` is FFmpeg's name of the container, `alpha` whether transparency is kept."""
 
-    HDR is tone-mapped to BT.709 when it is read. Limited range, also where the film had full range: what
-    ignores the tag, and much does, shows the same picture. RGB formats have no matrix and are full range.
-    """
-    rgb = is_rgb(pixel_format)
-    full = rgb or pixel_format.startswith("yuvj")
-    if source.is_hdr:
-        return ColourInfo(matrix=0 if rgb else 1, full_range=full)
-    matrix = {10: 9}.get(source.matrix, source.matrix)
-    return ColourInfo(
-        matrix=0 if rgb else matrix if matrix in _SWS_MATRIX else 1,
-        primaries=1 if source.primaries in _UNSPECIFIED else source.primaries,
-        transfer=1 if source.transfer in _UNSPECIFIED else source.transfer,
-        full_range=full,
-    )
+    codec: av.Codec
+    info: VideoInfo
+    options: EncodeOptions
+    pixel_format: str
+    time_base: Fraction
+    shape: Shape
+    alpha: bool
+    muxer: str
 
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second: for rate control and the distance of key frames only, never for time."""
+        return self.info.rate or Fraction(25)
 
-class FrameConverter:
-    """Turns frames into the encoder's pixel format with the stated matrix and range."""
+    @property
+    def colour(self) -> ColourInfo:
+        """The colours that the stream is coded and tagged with."""
+        assumed = assumed_matrix(self.codec, self.muxer, size=self.shape.coded)
+        return output_colour(self.info.colour, self.pixel_format, assumed_matrix=assumed)
 
-    def __init__(self, *, pixel_format: str, colour: ColourInfo, alpha: bool) -> None:
-        """With `alpha` the frames' transparency is kept, without it they are laid on black."""
-        self._format = pixel_format
-        self._colour = colour
-        self._alpha = alpha
-        self._reformatter = VideoReformatter()
-
-    def convert(self, frame: Frame) -> VideoFrame:
-        """The frame as FFmpeg's, without its time."""
-        rgb = self._rgb_frame(frame)
-        converted = self._reformatter.reformat(
-            rgb,
-            format=self._format,
-            dst_colorspace=_SWS_MATRIX.get(self._colour.matrix),
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG,
-            # Averaging is what a camera's chroma is made of; the default filter rings at painted edges.
-            interpolation=Interpolation.AREA,
-            threads=1,
-        )
-        if self._colour.matrix in (0, *_SWS_MATRIX):
-            converted.colorspace = self._colour.matrix
-        converted.color_range = ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG
-        return converted
-
-    def _rgb_frame(self, frame: Frame) -> VideoFrame:
-        if frame.alpha is None and not self._alpha:
-            return VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame.image), format="rgb24")
-        alpha = np.full(frame.image.shape[:2], 255, np.uint8) if frame.alpha is None else frame.alpha
-        if self._alpha:
-            rgba = np.concatenate([frame.image, alpha[..., None]], axis=2)
-            return VideoFrame.from_numpy_buffer(rgba, format="rgba")
-        # 16 bits hold 255 * 255; adding half of the divisor rounds.
-        on_black = (frame.image.astype(np.uint16) * alpha[..., None] + 127) // 255
-        return VideoFrame.from_numpy_buffer(on_black.astype(np.uint8), format="rgb24")
+    def configure(self, context: VideoCodecContext) -> None:
+        """Set up an encoder that is not open yet. Raises UsageError for options that it does not have."""
+        context.width, context.height = self.shape.coded
+        context.pix_fmt = self.pixel_format
+        context.time_base = self.time_base
+        context.framerate = self.rate
+        context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self.rate))
+        context.sample_aspect_ratio = self.shape.pixel_aspect
+        context.thread_count = self.options.threads
+        # PyAV's default of slice threads makes x264 cut pictures in slices: slower and larger.
+        context.thread_type = ThreadType.AUTO
+        context.bit_rate = bit_rate(self.codec, self.options, size=self.shape.coded, rate=float(self.rate))
+        context.options = encoder_options(self.codec, self.options, pixel_format=self.pixel_format)
+        if self.codec.name == "libx265" and self.muxer in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple's players do not open FFmpeg's default, hev1
+        colour = self.colour
+        context.colorspace = colour.matrix
+        context.color_primaries = colour.primaries
+        context.color_trc = colour.transfer
+        context.color_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
 
 
 class VideoEncoder:
     """One video stream of an output, fed with frames. Not to be used from two threads at once."""
 
-    def __init__(
-        self,
-        container: OutputContainer,
-        codec: av.Codec,
-        *,
-        info: VideoInfo,
-        options: EncodeOptions,
-        pixel_format: str,
-        time_base: Fraction,
-        pixel_aspect: Fraction,
-        alpha: bool,
-    ) -> None:
+    def __init__(self, container: OutputContainer, settings: VideoSettings) -> None:
         """Add the stream and open the encoder. Raises OutputError where it does not open, UsageError for options."""
-        self.size = options.size or (info.width, info.height)
-        self.time_base = time_base
-        self.colour = output_colour(info.colour, pixel_format)
-        self._rate = info.rate or Fraction(25)
-        self._palette = Palette(size=self.size) if pixel_format == "pal8" else None
+        shape = settings.shape
+        self._settings = settings
+        self._palette = Palette(size=shape.coded) if settings.pixel_format == "pal8" else None
         self._converter = FrameConverter(
-            pixel_format="rgba" if self._palette else pixel_format, colour=self.colour, alpha=alpha
+            pixel_format="rgba" if self._palette else settings.pixel_format,
+            colour=settings.colour,
+            alpha=settings.alpha,
+            size=None if shape.coded == shape.frame else shape.coded,
         )
         self._durations: dict[int, int | None] = {}
         self._last_pts: int | None = None
-        self._spacing = max(1, round(1 / (self._rate * time_base)))
-        settings = encoder_options(codec, options, pixel_format=pixel_format)
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
-
-        def configure(context: VideoCodecContext) -> None:
-            context.width, context.height = self.size
-            context.pix_fmt = pixel_format
-            context.time_base = time_base
-            context.framerate = self._rate
-            context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self._rate))
-            context.sample_aspect_ratio = pixel_aspect
-            context.thread_count = options.threads
-            # PyAV's default of slice threads makes x264 cut pictures in slices: slower and larger.
-            context.thread_type = ThreadType.AUTO
-            _tag(context, self.colour)
-            context.bit_rate = bit_rate(codec, options, size=self.size, rate=float(self._rate))
-            context.options = settings
-
-        try:
-            stream = container.add_stream(codec.name, rate=self._rate, hwaccel=_hardware(codec))
-            assert isinstance(stream, VideoStream)
-            stream.time_base = time_base
-            configure(stream.codec_context)
-            if codec.name == "libx265" and container.format.name in ("mp4", "mov"):
-                stream.codec_context.codec_tag = "hvc1"  # Apple's players do not open FFmpeg's default, hev1
-            stream.codec_context.open()
-        except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
-            why = _words_for(error, codec, configure)
-            raise OutputError(f"the encoder {codec.name} does not start ({why}); choose another codec") from error
-        self.stream = stream
-        self._context = stream.codec_context
+        self._first_pts = 0
+        self._spacing = self._longest = max(1, round(1 / (settings.rate * settings.time_base)))
+        self.stream = _open_stream(container, settings)
+        self._context: VideoCodecContext = self.stream.codec_context
 
     def encode(self, frame: Frame) -> list[Packet[VideoStream]]:
         """The packets that become ready with this frame. Raises OutputError."""
         height, width = frame.image.shape[:2]
-        if (width, height) != self.size:
-            raise OutputError(
-                f"frame {frame.index} is {width}x{height}, the film being written {self.size[0]}x{self.size[1]}"
-            )
+        if (width, height) != (expected := self._settings.shape.frame):
+            film = f"{expected[0]}x{expected[1]}"
+            raise OutputError(f"frame {frame.index} is {width}x{height}, the film being written {film}")
         picture = self._converter.convert(frame)
         if self._palette:
             picture = self._palette.convert(picture)
-        picture.time_base = self.time_base
+        picture.time_base = self._settings.time_base
         picture.pts = self._pts(frame)
         self._durations[picture.pts] = self._in_time_base(frame.duration, frame.time_base)
         return self._timed(self._context.encode(picture))
@@ -174,34 +115,53 @@ class VideoEncoder:
         return self._timed(self._context.encode(None))
 
     def _pts(self, frame: Frame) -> int:
-        pts = frame.pts if frame.time_base == self.time_base else round(frame.time / self.time_base)
+        pts = frame.pts if frame.time_base == self._settings.time_base else round(frame.time / self._settings.time_base)
         if self._last_pts is not None:
             # Two frames can fall on one tick of a coarser clock (GIF, AVI); none may be lost.
             pts = max(pts, self._last_pts + 1)
             self._spacing = pts - self._last_pts
+            self._longest = max(self._longest, self._spacing)
+        else:
+            self._first_pts = pts
         self._last_pts = pts
         return pts
 
     def _in_time_base(self, duration: int | None, time_base: Fraction) -> int | None:
-        return None if not duration else max(1, round(duration * time_base / self.time_base))
+        return None if not duration else max(1, round(duration * time_base / self._settings.time_base))
 
     def _timed(self, packets: list[Packet[VideoStream]]) -> list[Packet[VideoStream]]:
         for packet in packets:
             packet.stream = self.stream
+            self._mend_dts(packet)
             # The muxer knows all durations but the last frame's by the next frame's time.
             known = None if packet.pts is None else self._durations.pop(packet.pts, None)
             packet.duration = known or self._spacing
         return packets
 
+    def _mend_dts(self, packet: Packet[VideoStream]) -> None:
+        """Replace what libx265 leaves of the memory before it as dts in a film of one or two frames."""
+        if packet.pts is None or packet.dts is None:
+            return
+        if not self._first_pts - _DEEPEST_REORDERING * self._longest <= packet.dts <= packet.pts:
+            packet.dts = packet.pts  # so short a film is not reordered
 
-def _tag(context: VideoCodecContext, colour: ColourInfo) -> None:
-    context.colorspace = colour.matrix
-    context.color_primaries = colour.primaries
-    context.color_trc = colour.transfer
-    context.color_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
+
+def _open_stream(container: OutputContainer, settings: VideoSettings) -> VideoStream:
+    codec = settings.codec
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
+    try:
+        stream = container.add_stream(codec.name, rate=settings.rate, hwaccel=_hardware(codec))
+        assert isinstance(stream, VideoStream)
+        stream.time_base = settings.time_base
+        settings.configure(stream.codec_context)
+        stream.codec_context.open()
+    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        why = _words_for(error, settings)
+        raise OutputError(f"the encoder {codec.name} does not start ({why}); choose another codec") from error
+    return stream
 
 
-def _words_for(error: Exception, codec: av.Codec, configure: Callable[[VideoCodecContext], None]) -> str:
+def _words_for(error: Exception, settings: VideoSettings) -> str:
     """The encoder's own reason for not opening, heard at a second attempt.
 
     FFmpeg's log stays off otherwise: PyAV takes the interpreter's lock for each line, and a decoder that is
@@ -209,8 +169,8 @@ def _words_for(error: Exception, codec: av.Codec, configure: Callable[[VideoCode
     """
     if not isinstance(error, av.error.FFmpegError) or av.logging.get_level() is not None:
         return reason(error)
-    context = codec.create("video")
-    configure(context)
+    context = settings.codec.create("video")
+    settings.configure(context)
     av.logging.set_level(av.logging.PANIC)
     try:
         context.open()

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import EncodeOptions, is_rgb
-from vidstyle.media.encoder import FrameConverter
+from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.part_file import PartFile, is_sequence, output_error, sequence_members
 from vidstyle.media.protocol import CopiedPacket, Reader
 

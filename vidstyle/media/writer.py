@@ -16,7 +16,7 @@ from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.codecs import EncodeOptions, holds_alpha, pixel_format, video_encoder
 from vidstyle.media.containers import container_for, holds, supported_codecs
-from vidstyle.media.encoder import VideoEncoder
+from vidstyle.media.encoder import VideoEncoder, VideoSettings
 from vidstyle.media.mp4_cover import add_covers
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
@@ -31,6 +31,7 @@ from vidstyle.media.remux import (
     plan_streams,
     stream_tags,
 )
+from vidstyle.media.shape import Shape, output_shape
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
@@ -70,10 +71,9 @@ class FilmWriter:
         self._started = self._failed = self._closed = False
         codec = self._choose_codec(info, options)
         alpha = info.has_alpha and holds_alpha(codec)
-        pixels = pixel_format(
-            codec, size=options.size or (info.width, info.height), bit_depth=options.bit_depth, alpha=alpha
-        )
-        self._say_what_is_lost(info, options, codec=codec, pixels=pixels)
+        shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
+        pixels = pixel_format(codec, size=shape.coded, bit_depth=options.bit_depth, alpha=alpha)
+        self._say_what_is_lost(info, codec=codec, pixels=pixels, shape=shape)
         plan = self._plan(source, options)
         settings = self._format.stream_options if self._part.direct else self._format.options
         self._output: OutputContainer = av.open(
@@ -85,13 +85,16 @@ class FilmWriter:
         )
         self._encoder = VideoEncoder(
             self._output,
-            codec,
-            info=info,
-            options=options,
-            pixel_format=pixels,
-            time_base=self._time_base(info),
-            pixel_aspect=pixel_aspect(info, options.size),
-            alpha=alpha,
+            VideoSettings(
+                codec=codec,
+                info=info,
+                options=options,
+                pixel_format=pixels,
+                time_base=self._time_base(info),
+                shape=shape,
+                alpha=alpha,
+                muxer=self._format.muxer,
+            ),
         )
         self._covers: list[tuple[str, bytes]] = []
         self._cover_codecs: dict[int, str] = {}
@@ -121,16 +124,18 @@ class FilmWriter:
     def _offers(self, name: str) -> bool:
         return video_encoder(name).canonical_name in supported_codecs(self._format.muxer)
 
-    def _say_what_is_lost(self, info: VideoInfo, options: EncodeOptions, *, codec: av.Codec, pixels: str) -> None:
+    def _say_what_is_lost(self, info: VideoInfo, *, codec: av.Codec, pixels: str, shape: Shape) -> None:
+        muxer, (width, height) = self._format.muxer, shape.coded
         if info.has_alpha and not holds_alpha(codec):
+            self._warnings.append(f"transparency is laid on black: {codec.canonical_name} in {muxer} cannot hold it")
+        if shape.made_square:
             self._warnings.append(
-                f"transparency is laid on black: {codec.canonical_name} in {self._format.muxer} cannot hold it"
+                f"pixels are made square, {width}x{height}: {codec.canonical_name} in {muxer} cannot say their shape"
             )
-        width, height = options.size or (info.width, info.height)
         if (width % 2 or height % 2) and "444" in pixels and codec.canonical_name in ("h264", "hevc"):
             self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
         if self._format.constant_rate:
-            self._warnings.append(f"{self._format.muxer} has one frame rate: frame times are rounded to it")
+            self._warnings.append(f"{muxer} has one frame rate: frame times are rounded to it")
 
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
@@ -254,15 +259,3 @@ class FilmWriter:
             if not isinstance(first, BaseException):
                 raise
             first.add_note(str(second))
-
-
-def pixel_aspect(info: VideoInfo, size: tuple[int, int] | None) -> Fraction:
-    """The shape of a pixel at `size` (width, height) with which the film is shown as wide as before.
-
-    A size that is off by the rounding to whole pixels keeps the film's own.
-    """
-    if size is None:
-        return info.pixel_aspect
-    stretch = Fraction(info.width * size[1], info.height * size[0])
-    rounding = Fraction(1, min(size)) + Fraction(1, 100)
-    return info.pixel_aspect if abs(stretch - 1) <= rounding else info.pixel_aspect * stretch

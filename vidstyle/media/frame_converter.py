@@ -1,0 +1,90 @@
+"""From RGB frames to the pixel formats of encoders, with matrix and range chosen and told, never guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from vidstyle.frames import ColourInfo, Frame
+from vidstyle.media.codecs import is_rgb
+
+_SWS_MATRIX = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+_UNSPECIFIED = (0, 2, 3)
+
+
+def output_colour(source: ColourInfo, pixel_format: str, *, assumed_matrix: int | None = None) -> ColourInfo:
+    """The colours to encode in and to tag: the film's own, limited range; BT.709 where the film was HDR.
+
+    HDR is tone-mapped to BT.709 when it is read. Limited range, also where the film had full range: what
+    ignores the tag, and much does, shows the same picture. RGB formats have no matrix and are full range.
+    `assumed_matrix` is what players take for a codec that cannot be tagged; the pixels then follow it.
+    """
+    rgb = is_rgb(pixel_format)
+    full = rgb or pixel_format.startswith("yuvj")
+    matrix = 1 if source.is_hdr else {10: 9}.get(source.matrix, source.matrix)
+    matrix = assumed_matrix or (matrix if matrix in _SWS_MATRIX else 1)
+    if source.is_hdr:
+        return ColourInfo(matrix=0 if rgb else matrix, full_range=full)
+    return ColourInfo(
+        matrix=0 if rgb else matrix,
+        primaries=1 if source.primaries in _UNSPECIFIED else source.primaries,
+        transfer=1 if source.transfer in _UNSPECIFIED else source.transfer,
+        full_range=full,
+    )
+
+
+class FrameConverter:
+    """Turns frames into the encoder's pixel format with the stated matrix and range."""
+
+    def __init__(
+        self, *, pixel_format: str, colour: ColourInfo, alpha: bool, size: tuple[int, int] | None = None
+    ) -> None:
+        """With `alpha` the frames' transparency is kept, without it they are laid on black.
+
+        `size` is (width, height) to scale to, None for that of the frames.
+        """
+        self._format = pixel_format
+        self._colour = colour
+        self._alpha = alpha
+        self._size = size
+        # Averaging is what a camera's chroma is made of; the default filter rings at painted edges.
+        self._method = Interpolation.BICUBIC if size else Interpolation.AREA
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: Frame) -> VideoFrame:
+        """The frame as FFmpeg's, without its time."""
+        rgb = self._rgb_frame(frame)
+        converted = self._reformatter.reformat(
+            rgb,
+            width=self._size[0] if self._size else None,
+            height=self._size[1] if self._size else None,
+            format=self._format,
+            dst_colorspace=_SWS_MATRIX.get(self._colour.matrix),
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG,
+            interpolation=self._method,
+            threads=1,
+        )
+        if self._colour.matrix in (0, *_SWS_MATRIX):
+            converted.colorspace = self._colour.matrix
+        converted.color_range = ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG
+        return converted
+
+    def _rgb_frame(self, frame: Frame) -> VideoFrame:
+        if frame.alpha is None and not self._alpha:
+            return VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame.image), format="rgb24")
+        alpha = np.full(frame.image.shape[:2], 255, np.uint8) if frame.alpha is None else frame.alpha
+        if self._alpha:
+            rgba = np.concatenate([frame.image, alpha[..., None]], axis=2)
+            return VideoFrame.from_numpy_buffer(rgba, format="rgba")
+        # 16 bits hold 255 * 255; adding half of the divisor rounds.
+        on_black = (frame.image.astype(np.uint16) * alpha[..., None] + 127) // 255
+        return VideoFrame.from_numpy_buffer(on_black.astype(np.uint8), format="rgb24")
