@@ -56,13 +56,13 @@ class LossWeights:
     `out_of_range` that of the squared distance from 0..1.
     """
 
-    content: float = 1.0
-    style: float = 20.0
+    content: float = 1.5
+    style: float = 6.0
     variation: float = 3.0
-    steadiness: float = 100.0
+    steadiness: float = 150.0
     identity: float = 400.0
     out_of_range: float = 2000.0
-    content_layers: tuple[str, ...] = ("relu3_1", "relu4_2")
+    content_layers: tuple[str, ...] = ("relu4_2",)
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
 
     @property
