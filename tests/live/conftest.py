@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
 
 from tests.live.live_fakes import Collector, Painters, make_control
+from tests.live.x_display import Display, virtual_display
 from vidstyle.live.control import Control
 from vidstyle.live.loop import LiveLoop
 from vidstyle.media.camera_synthetic import SyntheticCamera
@@ -74,3 +75,10 @@ def start_session():
     for session in sessions:
         session.loop.control.quit()
         session.thread.join(15)
+
+
+@pytest.fixture(scope="session")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
+    """A virtual X display of 1280x800."""
+    with virtual_display(tmp_path_factory.mktemp("display"), size="1280x800") as found:
+        yield found

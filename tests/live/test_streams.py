@@ -164,11 +164,15 @@ def test_a_receiver_that_takes_nothing_is_left() -> None:
         stream = make_output(f"tcp://127.0.0.1:{server.getsockname()[1]}")
         stream.open(PictureFormat(width=320, height=192, rate=Fraction(30)))
         noise = np.random.default_rng(1)
-        began = time.monotonic()
-        with pytest.raises(OutputLost):
+
+        def write_on() -> None:
             for index in range(3000):
                 image = noise.integers(0, 255, (192, 320, 3), np.uint8)
                 stream.write(LiveFrame(image=image, captured=index / 30, index=index))
+
+        began = time.monotonic()
+        with pytest.raises(OutputLost):
+            write_on()
         assert time.monotonic() - began < 25
         stream.close()
 
