@@ -109,7 +109,7 @@ def _vector(path: Path, network: str, content: bytes, card: StyleCard, library: 
             raise ValueError("unknown version")
         shape, _, kind = np.lib.format.read_array_header_1_0(file)
         vector = np.frombuffer(content, np.float32, offset=file.tell())
-    except ValueError as error:
+    except Exception as error:  # a damaged header is parsed as Python's literals, with all that this may raise
         raise StyleError(f"{path}: {network}.npy is not a NumPy file ({error})") from error
     if kind != np.float32 or shape != (size,) or vector.shape != shape or not np.isfinite(vector).all():
         raise StyleError(f"{path}: {network}.npy is {shape} {kind}; {network} needs ({size},) finite float32")
