@@ -79,7 +79,7 @@ def optimise(
             best = picture.clone(), losses
         on_step(number, losses, picture)
         falls.append(best[1].total)
-        if len(falls) > WINDOW and falls[0] - falls[-1] < tolerance * falls[0]:
+        if best[1].total == 0 or (len(falls) > WINDOW and falls[0] - falls[-1] < tolerance * falls[0]):
             break
         picture.grad = gradient if free is None else gradient * free
         method.step(partial(float, losses.total))

@@ -74,8 +74,8 @@ class GatysOptions:
             raise UsageError(f"gatys style-scale is {self.style_scale}; it runs from 0.1 to 10")
         if (self.start == "fast") != bool(self.fast):
             raise UsageError("gatys start=fast needs fast=STYLE, the style that the network paints, and the reverse")
-        if self.tile and (self.tile < 256 or self.tile % 16):
-            raise UsageError(f"gatys tile is {self.tile}; it is a multiple of 16, 256 or more")
+        if self.tile and (self.tile < 128 or self.tile % 16):
+            raise UsageError(f"gatys tile is {self.tile}; it is a multiple of 16, 128 or more")
         if not self.lags or min(self.lags) < 1:
             raise UsageError("gatys lags are frames back, 1 or more each")
         _share(self.shots)

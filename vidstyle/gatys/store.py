@@ -2,7 +2,7 @@
 
 Beside the target lies the folder `<target>.gatys`: `job.json` says what is rendered and how, one PNG per
 pass and frame holds its result. A file gets its name after it is complete, and PNG carries checksums: a torn
-one does not decode and is rendered again. A frame's successor starts from the 8-bit result that is stored,
+one is noticed and rendered again. A frame's successor starts from the 8-bit result that is stored,
 never from something finer in memory, so a resumed rendering ends in the same film.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,10 @@ class Store:
         file = self._file(number, turn)
         if not file.is_file():
             return None
-        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
-        return None if image is None else np.asarray(image, np.uint8)
+        data = file.read_bytes()
+        if not _whole(data):
+            return None
+        return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
 
     def save(self, number: int, image: ImageArray, *, turn: int) -> None:
         """Keep the result (H, W, 3) uint8 RGB. Raises OutputError."""
@@ -111,6 +114,20 @@ class Store:
             handle.flush()
             os.fsync(handle.fileno())
         part.replace(file)
+
+
+def _whole(data: bytes) -> bool:
+    """Whether a PNG is complete and every chunk's checksum fits: decoders also take half a file."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            return False
+        if kind == b"IEND":
+            return data.startswith(b"\x89PNG\r\n\x1a\n")
+        at = end + 4
+    return False
 
 
 def _compare(known: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:

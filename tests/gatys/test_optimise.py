@@ -1,0 +1,74 @@
+"""The optimiser lowers losses, stops, holds what must stay, and recovers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.gatys.losses import Losses
+from vidstyle.gatys.optimise import Evaluate, optimise
+
+GOAL = torch.linspace(0.1, 0.9, 3 * 8 * 8).view(1, 3, 8, 8)
+
+
+def _losses(total: float) -> Losses:
+    return Losses(total=total, content=0, style=0, variation=0, temporal=0)
+
+
+def _bowl(picture: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+    gap = picture.detach() - GOAL
+    return 2 * gap / gap.numel(), _losses(float(gap.square().mean()))
+
+
+@pytest.mark.parametrize(("name", "iterations"), [("lbfgs", 20), ("adam", 200)])
+def test_finds_the_minimum(name: str, iterations: int) -> None:
+    outcome = optimise(torch.full_like(GOAL, 0.5), _bowl, iterations=iterations, optimiser=name)  # type: ignore[arg-type]
+    assert outcome.losses.total < 1e-4
+    assert outcome.restarts == 0
+
+
+def test_stops_when_nothing_is_gained() -> None:
+    outcome = optimise(torch.full_like(GOAL, 0.5), _bowl, iterations=1000, tolerance=0.01)
+    assert outcome.iterations < 60
+
+
+def test_what_is_not_free_stays_bit_by_bit() -> None:
+    free = torch.zeros(1, 1, 8, 8)
+    free[..., 4:] = 1
+    start = torch.full_like(GOAL, 0.5)
+    picture = optimise(start, _bowl, iterations=10, free=free).picture
+    assert torch.equal(picture[..., :4], start[..., :4])
+    assert not torch.equal(picture[..., 4:], start[..., 4:])
+
+
+def _failing(at: set[int]) -> Evaluate:
+    calls = 0
+
+    def evaluate(picture: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+        nonlocal calls
+        calls += 1
+        gradient, losses = _bowl(picture)
+        return (gradient * float("nan"), _losses(float("nan"))) if calls in at else (gradient, losses)
+
+    return evaluate
+
+
+def test_not_a_number_restarts_from_the_best_picture() -> None:
+    outcome = optimise(torch.full_like(GOAL, 0.5), _failing({3, 9}), iterations=40)
+    assert outcome.restarts == 2
+    assert outcome.losses.total < 1e-3
+    assert torch.isfinite(outcome.picture).all()
+
+
+def test_never_a_number_is_an_error() -> None:
+    with pytest.raises(BackendError, match="finite"):
+        optimise(torch.full_like(GOAL, 0.5), _failing(set(range(100))), iterations=40)
+
+
+def test_out_of_memory_says_what_to_do() -> None:
+    def evaluate(picture: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    with pytest.raises(OutOfMemory, match="tile=512"):
+        optimise(GOAL, evaluate, iterations=1)

@@ -1,0 +1,180 @@
+"""Gatys mode from file to file: frames, checkpoints, resume, shots, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.gatys.conftest import film_of, pictures
+from tests.gatys.random_vgg import QUICK
+from tests.motion.moves import texture
+from vidstyle import gatys
+from vidstyle.errors import InputError, Interrupted, UsageError
+from vidstyle.frames import ImageArray
+from vidstyle.gatys.store import Store
+from vidstyle.settings import RenderOptions
+
+pytestmark = pytest.mark.usefixtures("no_weights")
+
+
+def _options(painting: str, *words: str, **more: object) -> RenderOptions:
+    asked = RenderOptions(
+        mode="gatys", styles=((painting, 1.0),), gatys=(*QUICK, *words), precision="fp32", device="cpu"
+    )
+    return replace(asked, **more)  # type: ignore[arg-type]
+
+
+def test_every_frame_is_painted_and_the_checkpoints_go(film: str, painting: str, tmp_path: Path) -> None:
+    target = film_of(tmp_path / "out")
+    report = gatys.render(film, target, options=_options(painting))
+    assert (report.frames_in, report.frames_out) == (7, 7)
+    painted, source = pictures(target), pictures(film)
+    assert len(painted) == 7
+    assert all(np.abs(a.astype(int) - b).mean() > 1 for a, b in zip(painted, source, strict=True))
+    assert not Store(target).folder.exists()
+
+
+def test_killed_twenty_times_ends_in_the_same_film(
+    film: str, painting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, pieces = film_of(tmp_path / "whole"), film_of(tmp_path / "pieces")
+    options = _options(painting)
+    gatys.render(film, whole, options=options)
+    random = np.random.default_rng(5)
+    save, deaths, calls = Store.save, 0, 0
+
+    def save_or_die(self: Store, number: int, image: ImageArray, *, turn: int) -> None:
+        nonlocal deaths, calls
+        calls += 1
+        if deaths < 20 and calls % 4:
+            deaths += 1
+            if random.random() < 0.5:  # a power cut may leave half a file under the right name
+                save(self, number, image, turn=turn)
+                file = self._file(number, turn)
+                file.write_bytes(file.read_bytes()[: random.integers(1, file.stat().st_size)])
+            raise Interrupted("killed")
+        save(self, number, image, turn=turn)
+
+    monkeypatch.setattr(Store, "save", save_or_die)
+    for _ in range(21):
+        try:
+            gatys.render(film, pieces, options=replace(options, resume=True))
+            break
+        except Interrupted:
+            continue
+    assert deaths == 20
+    assert all(np.array_equal(a, b) for a, b in zip(pictures(whole), pictures(pieces), strict=True))
+
+
+def test_shots_painted_apart_and_joined_are_the_film(film: str, painting: str, tmp_path: Path) -> None:
+    whole, parts = film_of(tmp_path / "whole"), film_of(tmp_path / "parts")
+    gatys.render(film, whole, options=_options(painting))
+    second = gatys.render(film, parts, options=_options(painting, "shots=2/2", resume=True))
+    assert second.frames_out == 3
+    gatys.render(film, parts, options=_options(painting, "shots=1/2", resume=True))
+    assert not pictures(parts)
+    joined = gatys.render(film, parts, options=_options(painting, resume=True))
+    assert joined.notes[0].startswith("0 frames painted now")
+    assert all(np.array_equal(a, b) for a, b in zip(pictures(whole), pictures(parts), strict=True))
+
+
+def test_a_still_shot_with_noise_stays_still(
+    write_film: Callable[[list[ImageArray]], str], painting: str, tmp_path: Path
+) -> None:
+    random, ground = np.random.default_rng(0), texture(64, 80)
+    noisy = [np.clip(ground + random.normal(0, 2, ground.shape), 0, 255).astype(np.uint8) for _ in range(4)]
+    target = film_of(tmp_path / "out")
+    gatys.render(write_film(noisy), target, options=_options(painting))
+    painted = pictures(target)
+    assert all(np.array_equal(painted[0], frame) for frame in painted[1:])
+
+
+def test_only_what_moves_before_a_still_camera_is_painted_again(
+    write_film: Callable[[list[ImageArray]], str], painting: str, tmp_path: Path
+) -> None:
+    ground = texture(96, 128)
+    frames = [ground.copy() for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame[40:56, 20 + 8 * number : 36 + 8 * number] = 255
+    target = film_of(tmp_path / "out")
+    gatys.render(write_film(frames), target, options=_options(painting))
+    painted = pictures(target)
+    assert np.array_equal(painted[0][:, 90:], painted[2][:, 90:])
+    assert not np.array_equal(painted[0][40:56, 20:60], painted[2][40:56, 20:60])
+
+
+def test_passes_go_back_and_forth(film: str, painting: str, tmp_path: Path) -> None:
+    once, twice = film_of(tmp_path / "once"), film_of(tmp_path / "twice")
+    gatys.render(film, once, options=_options(painting))
+    gatys.render(film, twice, options=_options(painting, "passes=2"))
+    assert len(pictures(twice)) == 7
+    assert not all(np.array_equal(a, b) for a, b in zip(pictures(once), pictures(twice), strict=True))
+
+
+def test_colours_are_kept(film: str, painting: str, tmp_path: Path) -> None:
+    target = film_of(tmp_path / "out")
+    gatys.render(film, target, options=_options(painting, keep_colors=True))
+    for source, painted in zip(pictures(film), pictures(target), strict=True):
+        inner = ((painted > 8) & (painted < 247)).all(axis=2)
+        chroma = [(p[..., 0].astype(int) - p[..., 2])[inner] for p in (source, painted)]
+        assert np.abs(chroma[0] - chroma[1]).mean() < 2
+
+
+def test_a_still_picture(painting: str, tmp_path: Path) -> None:
+    target = str(tmp_path / "still.png")
+    report = gatys.render(painting, target, options=_options(painting, "start=noise"))
+    assert report.frames_out == 1
+    assert Path(target).is_file()
+
+
+def test_another_job_is_not_resumed(film: str, painting: str, tmp_path: Path) -> None:
+    target = film_of(tmp_path / "out")
+    gatys.render(film, target, options=_options(painting, "shots=1/2"))
+    with pytest.raises(UsageError, match="--resume goes on"):
+        gatys.render(film, target, options=_options(painting))
+    with pytest.raises(UsageError, match="was begun with style=10"):
+        gatys.render(film, target, options=_options(painting, "style=20", resume=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"styles": (("nowhere.jpg", 1.0),)}, InputError, "no such painting"),
+        ({"styles": (("great-wave", 1.0),)}, UsageError, "painting's file"),
+        ({"gatys": ("masks=a.png,b.png",)}, InputError, "a.png"),
+    ],
+)
+def test_wrong_requests(
+    change: dict[str, object], error: type[Exception], message: str, film: str, painting: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        gatys.render(film, film_of(tmp_path / "out"), options=_options(painting, **change))
+
+
+def test_an_unreadable_painting(film: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(InputError, match="not a picture"):
+        gatys.render(film, film_of(tmp_path / "out"), options=_options(str(broken)))
+
+
+def test_a_film_too_small(write_film: Callable[[list[ImageArray]], str], painting: str, tmp_path: Path) -> None:
+    film = write_film([texture(20, 40)])
+    with pytest.raises(UsageError, match="too small"):
+        gatys.render(film, film_of(tmp_path / "out"), options=_options(painting))
+
+
+def test_no_weights_says_where_to_get_them(
+    film: str, painting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidstyle.errors import StyleError
+    from vidstyle.networks.vgg import load_vgg
+
+    monkeypatch.setattr("vidstyle.gatys.render_film.load_vgg", load_vgg)
+    monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "none.safetensors"))
+    with pytest.raises(StyleError, match="does not exist"):
+        gatys.render(film, film_of(tmp_path / "out"), options=_options(painting))

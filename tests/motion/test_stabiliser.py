@@ -1,0 +1,100 @@
+"""The stabiliser takes shimmer away and nothing else."""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.motion.moves import pan, texture
+from vidstyle.frames import ImageArray
+from vidstyle.motion.metrics import mean_steadiness, steadiness
+from vidstyle.motion.stabiliser import Stabiliser
+
+
+def _shimmer(film: list[ImageArray], *, level: float = 10.0, seed: int = 3) -> list[ImageArray]:
+    """A network that paints the negative, with strokes that change at every frame."""
+    random = np.random.default_rng(seed)
+    return [np.clip(255 - frame + random.normal(0, level, frame.shape), 0, 255).astype(np.uint8) for frame in film]
+
+
+def _short(film: list[ImageArray], painted: list[ImageArray]) -> float:
+    value = mean_steadiness(steadiness(zip(film, painted, strict=True), second=50))["short"]
+    assert value is not None
+    return value
+
+
+def _run(film: list[ImageArray], painted: list[ImageArray]) -> list[ImageArray]:
+    stabiliser = Stabiliser()
+    return [stabiliser.apply(frame, paint) for frame, paint in zip(film, painted, strict=True)]
+
+
+@pytest.mark.parametrize("step", [(0, 0), (2, 1)])
+def test_shimmer_is_halved(step: tuple[int, int]) -> None:
+    film = pan(8, step=step)
+    painted = _shimmer(film)
+    assert _short(film, _run(film, painted)) < 0.5 * _short(film, painted)
+
+
+def test_the_first_frame_and_a_new_shot_pass_unchanged() -> None:
+    film = [*pan(4, step=(2, 0)), *[(f // 4).astype(np.uint8) for f in pan(3, step=(0, 2), seed=1)]]
+    painted = _shimmer(film)
+    steady = _run(film, painted)
+    assert np.array_equal(steady[0], painted[0])
+    assert np.array_equal(steady[4], painted[4])
+    assert not np.array_equal(steady[5], painted[5])
+
+
+def test_reset_forgets() -> None:
+    film = pan(3, step=(1, 0))
+    painted = _shimmer(film)
+    stabiliser = Stabiliser()
+    for frame, paint in zip(film[:2], painted[:2], strict=True):
+        stabiliser.apply(frame, paint)
+    stabiliser.reset()
+    assert np.array_equal(stabiliser.apply(film[2], painted[2]), painted[2])
+
+
+def test_a_change_of_size_starts_anew() -> None:
+    stabiliser = Stabiliser()
+    for size in ((96, 128), (64, 80)):
+        frame = texture(*size)
+        assert np.array_equal(stabiliser.apply(frame, 255 - frame), 255 - frame)
+
+
+def test_a_moving_thing_leaves_no_ghost() -> None:
+    ground = texture(192, 256)
+    film, painted = [], []
+    for i in range(10):
+        frame, paint = ground.copy(), 255 - ground
+        cv2.rectangle(frame, (20 + 16 * i, 60), (60 + 16 * i, 120), (250, 250, 250), -1)
+        cv2.rectangle(paint, (20 + 16 * i, 60), (60 + 16 * i, 120), (0, 120, 255), -1)
+        film.append(frame)
+        painted.append(paint)
+    steady = _run(film, painted)
+    gap = cv2.absdiff(steady[-1], painted[-1]).mean(axis=2)
+    left_behind = gap[62:118, 20 : 20 + 16 * 9 - 2]
+    assert left_behind.mean() < 2
+    assert np.quantile(left_behind, 0.99) < 12
+
+
+def test_nothing_drifts() -> None:
+    """After the painting has changed for good, the result is the new painting within a second."""
+    film = [texture(128, 160)] * 40
+    old, new = 255 - film[0], np.clip(255 - film[0].astype(int) + 12, 0, 255).astype(np.uint8)
+    steady = _run(film, [old] * 10 + [new] * 30)
+    assert np.abs(steady[-1].astype(int) - new).max() <= 4
+
+
+def test_a_film_of_another_size_than_its_painting() -> None:
+    film = pan(3, step=(2, 0))
+    stabiliser = Stabiliser()
+    for frame in film:
+        small = cv2.resize(frame, (130, 98))
+        assert stabiliser.apply(frame, small).shape == small.shape
+
+
+def test_without_torch() -> None:
+    assert "torch" not in vars(sys.modules["vidstyle.motion.stabiliser"])
