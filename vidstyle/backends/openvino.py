@@ -77,6 +77,7 @@ def open_reference(network: Network, width: int, height: int) -> Engine:
 def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
     try:
         model = core.read_model(network.graph)
+        model, unfolds = _without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         compiled = core.compile_model(model, device, _config(device, precision, spec))
     except RuntimeError as error:
@@ -89,18 +90,23 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         height=spec.height,
         batch=spec.batch,
     )
-    return OpenVinoEngine(compiled, info)
+    return OpenVinoEngine(compiled, info, unfolds=unfolds)
 
 
 class OpenVinoEngine:
-    """A compiled network with as many requests in flight as it has streams."""
+    """A compiled network with as many requests in flight as it has streams.
 
-    def __init__(self, compiled: openvino.CompiledModel, info: EngineInfo) -> None:
+    With `unfolds` the network's output is (1, H'/u, W'/u, 3 u u): blocks of u by u pixels, still to be laid out.
+    """
+
+    def __init__(self, compiled: openvino.CompiledModel, info: EngineInfo, *, unfolds: bool = False) -> None:
         self._info = info
         self._takes_style = len(compiled.inputs) > 1
         self._compiled: openvino.CompiledModel | None = compiled
         wanted = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._requests = [compiled.create_infer_request() for _ in range(min(wanted, info.batch))]
+        shape = tuple(compiled.output(0).get_shape())
+        self._blocks = [np.empty(shape, np.uint8) for _ in self._requests] if unfolds else None
 
     @property
     def info(self) -> EngineInfo:
@@ -112,15 +118,18 @@ class OpenVinoEngine:
         images = np.require(images, requirements=["C", "W"])  # OpenVINO refuses to share what is read-only
         style = np.require(style, np.float32, requirements=["C", "W"])
         painted = np.empty_like(images)
+        at_once = len(self._requests)
         try:
-            for start in range(0, len(images), len(self._requests)):
-                running = []
-                for i, request in zip(range(start, len(images)), self._requests, strict=False):
-                    self._bind(request, images[i : i + 1], painted[i : i + 1], style)
-                    request.start_async()
-                    running.append(request)
-                for request in running:
-                    request.wait()
+            for start in range(0, len(images), at_once):
+                running = range(min(at_once, len(images) - start))
+                for i in running:
+                    target = self._blocks[i] if self._blocks else painted[start + i : start + i + 1]
+                    self._bind(self._requests[i], images[start + i : start + i + 1], target, style)
+                    self._requests[i].start_async()
+                for i in running:
+                    self._requests[i].wait()
+                    if self._blocks:
+                        unfold(self._blocks[i][0], painted[start + i])
         except RuntimeError as error:
             raise translated(error, "OpenVINO failed to run") from error
         return painted
@@ -146,6 +155,37 @@ class OpenVinoEngine:
         if self._takes_style:
             request.set_input_tensor(1, openvino.Tensor(style, shared_memory=True))
         request.set_output_tensor(openvino.Tensor(painted, shared_memory=True))
+
+
+def unfold(blocks: ImageArray, painted: ImageArray) -> None:
+    """Lay blocks (H'/u, W'/u, 3 u u) uint8 out as rows of pixels, and crop them, into `painted` (H, W, 3).
+
+    Rows of u pixels move as one item: four times as fast as OpenVINO's own transposition of bytes.
+    """
+    rows, columns, channels = blocks.shape
+    side = round((channels / 3) ** 0.5)
+    item = f"V{3 * side}"
+    pieces = blocks.view(item).transpose(0, 2, 1)
+    whole = (rows * side, columns * side, 3)
+    target = painted if painted.shape == whole else np.empty(whole, np.uint8)
+    target.reshape(rows, side, columns, 3 * side).view(item)[..., 0] = pieces
+    if target is not painted:
+        painted[...] = target[: painted.shape[0], : painted.shape[1]]
+
+
+def _without_unfold(model: openvino.Model) -> tuple[openvino.Model, bool]:
+    """The model up to its blocks of pixels, where it ends in laying them out and cropping them; else itself."""
+    import openvino
+
+    node = model.output(0).get_node()
+    for kind in ("Slice", "Reshape", "Transpose", "Reshape"):
+        node = node.input_value(0).get_node()
+        if node.get_type_name() != kind:
+            return model, False
+        if kind == "Transpose" and list(node.input_value(1).get_node().get_vector()) != [0, 1, 3, 2, 4]:
+            return model, False
+    blocks = node.input_value(0)
+    return openvino.Model([openvino.opset13.result(blocks)], model.get_parameters(), "vidstyle"), True
 
 
 def _device(core: openvino.Core, wanted: str) -> str:
