@@ -1,0 +1,137 @@
+"""`vidstyle webcam` as a user starts it: endings, exit codes, JSON, refusals; and the long run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.conftest import TINY, make_library
+
+ROOT = Path(__file__).parents[2]
+RUN = "import sys; from vidstyle.cli.app import run; sys.exit(run(sys.argv[1:]))"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The user's data folder holds the tiny networks; no display."""
+    data = tmp_path_factory.mktemp("data")
+    make_library(data / "vidstyle", networks={"live": TINY}, styles=("identity", "mosaic", "waves"))
+    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY") and not k.startswith("QT_")}
+    return kept | {"XDG_DATA_HOME": str(data), "PYTHONPATH": str(ROOT)}
+
+
+def start(environment: dict[str, str], folder: Path, *words: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, "webcam", *words], env=environment, cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def run(environment: dict[str, str], folder: Path, *words: str, timeout: float = 60) -> tuple[int, str, str]:
+    process = start(environment, folder, *words)
+    out, errors = process.communicate(timeout=timeout)
+    return process.returncode, out, errors
+
+
+SYNTHETIC = ("--camera", "synthetic:160x96@30", "-o", "null")
+
+
+def test_seconds_end_it_and_the_json_tells_everything(environment, tmp_path: Path) -> None:
+    code, out, errors = run(
+        environment, tmp_path, *SYNTHETIC, "--seconds", "2", "--json", "-s", "mosaic:2", "-s", "waves"
+    )
+    assert code == 0, errors
+    values = json.loads(out)
+    assert values["captured"] == values["delivered"] + values["dropped"]
+    assert values["delivered"] > 20
+    assert set(values["latency_ms"]) == {"p50", "p95", "p99"}
+    assert values["styles"] == [["mosaic", 2.0], ["waves", 1.0]]
+    assert values["backend"]
+    assert values["outputs"]["null"]["delivered"] == values["delivered"]
+    assert (values["repeated"], values["reconnects"]) == (0, 0)
+    assert "delivered" in errors, "the statistics for people"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_signals_end_it_with_a_playable_film_and_the_statistics(environment, tmp_path: Path, number, code) -> None:
+    process = start(environment, tmp_path, *SYNTHETIC, "-o", "film.mp4", "--json")
+    until = time.monotonic() + 40
+    while not (tmp_path / "film.mp4.part").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(1.5)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=20)
+    assert process.returncode == code, errors
+    values = json.loads(out)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert len(list(film.decode(video=0))) == values["outputs"]["film.mp4"]["delivered"] > 10
+
+
+def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film) -> None:
+    film = make_film(frames=20, rate=20)
+    code, out, errors = run(environment, tmp_path, "--camera", str(film), "-o", "null", "--json")
+    assert code == 0, errors
+    assert json.loads(out)["captured"] == 20
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--camera", "synthetic:160x96@30"), 4, "no display for a preview window; use -o http://127.0.0.1:8080"),
+        (("--camera", "/dev/video97", "-o", "null"), 3, "no camera at /dev/video97"),
+        (("--camera", "none.mp4", "-o", "null"), 3, "no such file"),
+        ((*SYNTHETIC, "-s", "mosaik"), 5, "did you mean 'mosaic'?"),
+        ((*SYNTHETIC, "-o", "film.xyz"), 2, "film.xyz"),
+        ((*SYNTHETIC, "-o", "gopher://x"), 2, "none of udp, tcp, srt, rtmp, http"),
+        ((*SYNTHETIC, "-o", "missing/film.mp4"), 4, "missing"),
+        ((*SYNTHETIC, "--fps", "0.5"), 2, "fps is 0.5"),
+        ((*SYNTHETIC, "-o", "null"), 2, "named twice"),
+        ((*SYNTHETIC, "--strength", "2"), 2, "strength"),
+    ],
+)
+def test_refusals_are_one_line_with_their_exit_code(
+    environment, tmp_path: Path, words, code: int, message: str
+) -> None:
+    got, out, errors = run(environment, tmp_path, *words)
+    assert got == code, errors
+    assert message in errors
+    assert "Traceback" not in errors
+    assert errors.strip().splitlines()[-1].startswith("vidstyle: error:")
+
+
+def test_size_and_fps_are_kept(environment, tmp_path: Path) -> None:
+    code, out, errors = run(
+        environment, tmp_path, "--camera", "synthetic:320x192@60", "--size", "96", "--fps", "20", "-o", "film.mkv",
+        "--seconds", "3", "--json", "--mirror",
+    )  # fmt: skip
+    assert code == 0, errors
+    values = json.loads(out)
+    assert values["size"] == [170, 96]
+    assert values["fps"] < 22
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("VIDSTYLE_SOAK" not in os.environ, reason="set VIDSTYLE_SOAK to seconds (600) on an idle machine")
+@pytest.mark.parametrize("slow", [False, True], ids=["full speed", "half the needed speed"])
+def test_a_long_run_holds_rate_latency_and_memory(tmp_path: Path, slow: bool) -> None:
+    """The shipped `live` network at 720p from a film: `VIDSTYLE_SOAK=600 pytest -k long_run tests/live -s`."""
+    from tests.live.soak import soak
+
+    result = soak(float(os.environ["VIDSTYLE_SOAK"]), folder=tmp_path, slow=slow)
+    if not slow:
+        assert result["fps"] >= 29.5, result
+        assert result["p99_ms"] <= 66, result
+    assert result["p99_ms"] <= 200, result
+    assert abs(result["latency_trend_ms"]) <= 5, result
+    assert result["memory_growth_mib"] <= 20, result
+    assert result["in_flight"] == 0, result
+    assert (result["dropped"] > 0.3 * result["captured"]) == slow, result
