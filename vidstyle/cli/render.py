@@ -107,9 +107,10 @@ def _tell(report: RenderReport) -> None:
     for warning in report.warnings:
         console.warn(warning)
     for note in report.notes:
-        console.detail(f"passed over {note}")
+        console.say(f"passed over {note}")
     engine = f"{report.backend} on {report.device}, {report.precision}" if report.backend else "no engine needed"
+    frames = "frame" if report.frames_out == 1 else "frames"
     console.say(
-        f"{report.output}: {report.frames_out} frames, {report.width}x{report.height}, "
+        f"{report.output}: {report.frames_out} {frames}, {report.width}x{report.height}, "
         f"in {console.format_seconds(report.seconds)} ({report.fps:.1f} fps; {engine})"
     )
