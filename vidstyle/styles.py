@@ -230,12 +230,22 @@ class Library:
         if name == IDENTITY and not network.style_size:
             return Style(card=self.card(IDENTITY), vector=np.empty(0, np.float32))
         card = self.card(name, network.name)
-        if network.name not in card.vectors and card.vectors:
-            own = self.network(name if name in card.vectors else min(card.vectors))
-            if network.name == DEFAULT_NETWORK or not own.style_size:
-                identity = self.style(IDENTITY, own).vector
-                return Style(card=card, vector=self._vector(card, own), own=OwnNetwork(network=own, identity=identity))
-        return Style(card=card, vector=self._vector(card, network))
+        own = self._own_network(card, network)
+        if own is None:
+            return Style(card=card, vector=self._vector(card, network))
+        identity = self.style(IDENTITY, own).vector
+        return Style(card=card, vector=self._vector(card, own), own=OwnNetwork(network=own, identity=identity))
+
+    def names(self, network: Network) -> list[str]:
+        """The names of all styles that can be painted where `network` is asked for."""
+        return [c.name for c in self.cards() if network.name in c.vectors or self._own_network(c, network)]
+
+    def _own_network(self, card: StyleCard, network: Network) -> Network | None:
+        """The network that a style brings along where `network` is asked for; None if it need not, or must not."""
+        if network.name in card.vectors or not card.vectors:
+            return None
+        own = self.network(card.name if card.name in card.vectors else min(card.vectors))
+        return own if network.name == DEFAULT_NETWORK or not own.style_size else None
 
     def _vector(self, card: StyleCard, network: Network) -> StyleVector:
         """The style's vector for `network`, verified against the card. Raises StyleError."""

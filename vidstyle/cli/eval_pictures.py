@@ -60,6 +60,8 @@ def pictures(
         library = Library()
         loaded = library.network(network)
         look = Look(mix=library.mix([parse_style(text) for text in style], loaded))
+        for note in look.mix.notes:
+            console.say(note)
         painter = Painter(loaded, backend=backend, device=device, precision=precision.value, say=console.detail)
 
         def paint(images: ImageArray) -> ImageArray:

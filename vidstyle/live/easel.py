@@ -1,11 +1,11 @@
-"""Painters ready for the working sizes that are asked for, without ever making the picture wait."""
+"""Painters ready for the working sizes and networks that are asked for, without ever making the picture wait."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,14 +16,27 @@ from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
 from vidstyle.painter import Look, Painter, working_size
 
 KEPT = 3
-"""Working sizes that stay compiled: the present one and its neighbours."""
+"""Setups that stay compiled: the present one and its neighbours."""
 
 Size = tuple[int, int]
 MakePainter = Callable[[], Painter]
 
 
+@dataclass(frozen=True)
+class _Setup:
+    """What is compiled together: a working size (width, height), and networks by name, "" the session's own."""
+
+    size: Size
+    networks: frozenset[str]
+
+    def serves(self, other: _Setup) -> bool:
+        return self.size == other.size and self.networks >= other.networks
+
+
 class Easel:
     """Paints pictures of one size; another working size is compiled in a thread while the old one goes on.
+
+    So is the network that a style brings along; until it is ready, the look before it stays.
 
     The governor's share (0..1) of the full side and the look's stroke come to the same thing: a smaller
     working size. `switches` counts how often it changed.
@@ -32,12 +45,12 @@ class Easel:
     def __init__(self, make_painter: MakePainter) -> None:
         self.switches = 0
         self._make_painter = make_painter
-        self._orders: Mailbox[tuple[Size, Look]] = Mailbox()
+        self._orders: Mailbox[tuple[_Setup, Look]] = Mailbox()
         self._lock = threading.Lock()
-        self._ready: OrderedDict[Size, tuple[Painter, float]] = OrderedDict()
-        self._ordered: Size | None = None
+        self._ready: OrderedDict[_Setup, tuple[Painter, Look]] = OrderedDict()
+        self._ordered: _Setup | None = None
         self._trouble: BackendError | None = None
-        self._current: Size | None = None
+        self._current: _Setup | None = None
         self._engine_info: EngineInfo | None = None
         self._picture: Size = (0, 0)
         self._thread = threading.Thread(target=self._compile_orders, name="vidstyle-easel", daemon=True)
@@ -52,7 +65,7 @@ class Easel:
     @property
     def working(self) -> Size | None:
         """(width, height) at which is painted now."""
-        return self._current
+        return self._current.size if self._current else None
 
     def begin(self, width: int, height: int, look: Look) -> None:
         """Compile for pictures of this size, wait for it, forget what was there before. Raises BackendError."""
@@ -60,9 +73,8 @@ class Easel:
             painter.close()
         self._ready.clear()
         self._picture = (width, height)
-        size = working_size(width, height, stroke=look.stroke)
-        self._ready[size] = (self._prepare(look), look.stroke)
-        self._current = size
+        self._current = self._setup(look)
+        self._ready[self._current] = (self._prepare(look), look)
         if self._thread.ident is None:
             self._thread.start()
 
@@ -71,9 +83,8 @@ class Easel:
 
         Raises BackendError.
         """
-        stroke = min(10.0, look.stroke / share)
-        painter, stroke = self._painter_for(replace(look, stroke=stroke))
-        painted: ImageArray = painter.paint(image[None], replace(look, stroke=stroke))[0]
+        painter, look = self._painter_for(replace(look, stroke=min(10.0, look.stroke / share)))
+        painted: ImageArray = painter.paint(image[None], look)[0]
         return painted
 
     def close(self) -> None:
@@ -86,20 +97,32 @@ class Easel:
             painter.close()
         self._ready.clear()
 
-    def _painter_for(self, look: Look) -> tuple[Painter, float]:
-        wanted = working_size(*self._picture, stroke=look.stroke)
+    def _setup(self, look: Look) -> _Setup:
+        networks = frozenset(part.network.name if part.network else "" for part in look.mix.parts)
+        return _Setup(working_size(*self._picture, stroke=look.stroke), networks)
+
+    def _painter_for(self, look: Look) -> tuple[Painter, Look]:
+        """Who paints now, and what: the look itself, or what comes nearest to it until its setup is ready."""
+        wanted = self._setup(look)
         with self._lock:
             if self._trouble:
                 raise self._trouble
             assert self._current
-            if wanted in self._ready and wanted != self._current:
-                self._current = wanted
-                self._ready.move_to_end(wanted)
-                self.switches += 1
-            elif wanted not in self._ready and wanted != self._ordered:
+            fitting = [self._current, *self._ready]
+            setup = next((setup for setup in fitting if setup.serves(wanted)), None)
+            if setup is None and wanted != self._ordered:
                 self._ordered = wanted
                 self._orders.put((wanted, look))
-            return self._ready[self._current]
+            elif setup and setup != self._current:
+                self._current = setup
+                self._ready.move_to_end(setup)
+                self.switches += 1
+            painter, last = self._ready[self._current]
+            if self._current.networks >= wanted.networks:
+                # At another size than wanted the stroke stays too: it is what the size is made from.
+                last = look if setup else replace(look, stroke=last.stroke)
+                self._ready[self._current] = painter, last
+            return painter, last
 
     def _prepare(self, look: Look) -> Painter:
         painter = self._make_painter()
@@ -114,13 +137,13 @@ class Easel:
         try:
             while True:
                 try:
-                    size, look = self._orders.take(1.0)
+                    setup, look = self._orders.take(1.0)
                 except MailboxEmpty:
                     continue
                 painter = self._prepare(look)
                 with self._lock:
-                    self._ready[size] = (painter, look.stroke)
-                    spare = [s for s in self._ready if s not in (size, self._current)]
+                    self._ready[setup] = (painter, look)
+                    spare = [s for s in self._ready if s not in (setup, self._current)]
                     dismissed = [self._ready.pop(s)[0] for s in spare[: max(0, len(self._ready) - KEPT)]]
                 for old in dismissed:
                     old.close()

@@ -120,7 +120,7 @@ def _control(options: WebcamOptions, library: Library) -> Control:
     )
     return Control(
         settings,
-        names=[card.name for card in library.cards() if network.name in card.vectors],
+        names=library.names(network),
         style=lambda name: library.style(name, network),
         identity=library.style(IDENTITY, network),
     )
