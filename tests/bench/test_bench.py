@@ -15,6 +15,7 @@ from vidstyle.bench import cases, loop, report, worker
 from vidstyle.bench.cases import PEER, Case, Timing
 from vidstyle.bench.plot import bars
 from vidstyle.networks.network import load_network
+from vidstyle.styles import Library
 
 OURS = Case(network="live", engine="openvino", precision="bf16", width=640, height=360)
 PEERS = Case(network="classic", engine=PEER, precision="fp32", width=640, height=360)
@@ -115,3 +116,15 @@ def test_random_networks_are_real_ones(tmp_path: Path) -> None:
     card = {"name": "live", "sha256": network.sha256, "architecture": LIVE.to_json()}
     (tmp_path / "network.json").write_text(json.dumps(card))
     assert load_network(tmp_path) == network
+
+
+def test_a_profile_names_the_kinds_of_operations(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
+    from vidstyle import styles
+    from vidstyle.bench.profile import profile
+
+    monkeypatch.setattr(styles, "shipped_data", lambda: library.roots[0])
+    found = profile("live", size=(320, 240))
+    assert found.kinds["Convolution"] > 0
+    assert list(found.kinds.values()) == sorted(found.kinds.values(), reverse=True)
+    assert "live 320x240" in found.lines[0]
+    assert any("Convolution" in line for line in found.lines[1:])

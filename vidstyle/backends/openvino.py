@@ -77,7 +77,7 @@ def open_reference(network: Network, width: int, height: int) -> Engine:
 def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
     try:
         model = core.read_model(network.graph)
-        model, unfolds = _without_unfold(model)
+        model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         compiled = core.compile_model(model, device, _config(device, precision, spec))
     except RuntimeError as error:
@@ -173,7 +173,7 @@ def unfold(blocks: ImageArray, painted: ImageArray) -> None:
         painted[...] = target[: painted.shape[0], : painted.shape[1]]
 
 
-def _without_unfold(model: openvino.Model) -> tuple[openvino.Model, bool]:
+def without_unfold(model: openvino.Model) -> tuple[openvino.Model, bool]:
     """The model up to its blocks of pixels, where it ends in laying them out and cropping them; else itself."""
     import openvino
 

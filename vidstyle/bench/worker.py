@@ -6,7 +6,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def _peer(case: Case) -> tuple[Callable[[ImageArray], ImageArray], str]:
 
 
 def _engine(case: Case) -> tuple[Callable[[ImageArray], ImageArray], str]:
-    with tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
-        return _open(case, _network(case.network, Path(folder)))
+    with network_for_bench(case.network) as network:
+        return _open(case, network)
 
 
 def _open(case: Case, network: Network) -> tuple[Callable[[ImageArray], ImageArray], str]:
@@ -108,16 +109,20 @@ def _open(case: Case, network: Network) -> tuple[Callable[[ImageArray], ImageArr
     return lambda frames: engine.run(frames, style), engine.info.device
 
 
-def _network(name: str, folder: Path) -> Network:
+@contextmanager
+def network_for_bench(name: str) -> Iterator[Network]:
     """The installed network, or one of random weights: as fast, and there before anything is trained."""
     from vidstyle.styles import Library
 
     try:
-        return Library().network(name)
+        found = Library().network(name)
     except StyleError:
         if name not in ARCHITECTURES:
             raise
-        return random_network(name, ARCHITECTURES[name], folder)
+        with tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
+            yield random_network(name, ARCHITECTURES[name], Path(folder))
+        return
+    yield found
 
 
 def random_network(name: str, architecture: Architecture, folder: Path) -> Network:

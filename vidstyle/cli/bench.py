@@ -34,6 +34,9 @@ def bench(
     ] = [],
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the bars.")] = None,
     write: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write a page, as docs/benchmarks.md.")] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Instead, show where the time goes in OpenVINO, by kind of operation.")
+    ] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -43,6 +46,9 @@ def bench(
 
     if unknown := [side for side in size if side not in cases.SIZES]:
         raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
+    if profile:
+        _profile(network, size, json=json)
+        return
     todo = cases.plan(network, size, isas=isa, peer=peer)
     timings = []
     for number, case in enumerate(todo, 1):
@@ -68,6 +74,19 @@ def bench(
     else:
         print(report.plain(report.table(results)))
         print("\n".join(report.loop_lines(results)))
+
+
+def _profile(networks: list[str], sizes: list[int], *, json: bool) -> None:
+    from dataclasses import asdict
+
+    from vidstyle.bench.cases import SIZES
+    from vidstyle.bench.profile import profile
+
+    found = [profile(network, size=SIZES[side]) for network in networks for side in sizes]
+    if json:
+        console.data({"profiles": [asdict(one) for one in found]})
+    else:
+        print("\n".join(line for one in found for line in one.lines))
 
 
 def _write(file: Path, text: str) -> None:
