@@ -246,3 +246,33 @@ def test_memory_stays_flat(make_film: Callable[..., Path], library: Library, tmp
         render(film, tmp_path / "out.mkv", options=options, library=library)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 10 * 1024  # kilobytes; the frames of one run are 23 MB
+
+
+def test_the_stabiliser_sees_every_frame_once_and_in_order(
+    make_film: Callable[..., Path],
+    pictures: Callable[[Path], list],
+    library: Library,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stabiliser = pytest.importorskip("vidstyle.motion.stabiliser")
+    seen: list[np.ndarray] = []
+
+    class Darker:
+        def apply(self, film: np.ndarray, painted: np.ndarray) -> np.ndarray:
+            seen.append(film.copy())
+            return painted // 2
+
+    monkeypatch.setattr(stabiliser, "Stabiliser", Darker)
+    film, target = make_film(frames=7), tmp_path / "out.mkv"
+    options = RenderOptions(**FAST, stabilize=True, batch=3)
+    assert render(film, target, options=options, library=library).frames_out == 7
+    assert np.abs(np.stack(seen).astype(int) - np.stack(pictures(film))).max() <= 2
+    assert max(int(picture.max()) for picture in pictures(target)) <= 132
+
+
+def test_the_real_stabiliser_runs(make_film: Callable[..., Path], library: Library, tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    film = make_film(frames=4)
+    options = RenderOptions(**FAST, stabilize=True)
+    assert render(film, tmp_path / "out.mkv", options=options, library=library).frames_out == 4
