@@ -59,6 +59,9 @@ def test_torch_goes_before_openvino_only_with_a_gpu(
     assert open_(library, "auto")[0] == "openvino's engine"
     monkeypatch.setattr(torch, "accelerator", lambda: "cuda")
     assert open_(library, "auto")[0] == "torch's engine"
+    on_cpu = EngineSpec(width=32, height=32, device="CPU")
+    engine, _ = registry.open_engine(library.network("live"), on_cpu, backend="auto", say=lambda line: None)
+    assert engine == "openvino's engine"
 
 
 def test_an_explicit_choice_never_falls_back(backends: dict[str, FakeBackend], library: Library) -> None:

@@ -58,16 +58,19 @@ def survey() -> list[tuple[str, Availability]]:
     return [(name, _availability(name)) for name in auto_order()]
 
 
-def auto_order() -> Sequence[str]:
-    """The order in which `auto` tries: PyTorch before OpenVINO only where it has a GPU to itself."""
+def auto_order(device: str = "auto") -> Sequence[str]:
+    """The order in which `auto` tries: PyTorch before OpenVINO only for a GPU that OpenVINO cannot use."""
     from vidstyle.backends.torch import accelerator
 
-    return ("tensorrt", "torch", "openvino") if accelerator() else ("tensorrt", "openvino", "torch")
+    gpu = accelerator()
+    if gpu and (device == "auto" or device.lower().startswith(gpu)):
+        return ("tensorrt", "torch", "openvino")
+    return ("tensorrt", "openvino", "torch")
 
 
 def _first_that_loads(network: Network, spec: EngineSpec, say: Say) -> tuple[Engine, list[str]]:
     passed_over: list[str] = []
-    for name in auto_order():
+    for name in auto_order(spec.device):
         availability = _availability(name)
         if not availability.ok:
             passed_over.append(f"{name}: {availability.reason}")
