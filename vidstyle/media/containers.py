@@ -78,7 +78,7 @@ _MP4 = ContainerFormat(
     cover="atom",
     options=_MOV_OPTIONS,
     # What cannot seek (a pipe) gets fragments and keeps them.
-    stream_options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+    stream_options={"movflags": "frag_keyframe+delay_moov+default_base_moof+skip_trailer"},
 )
 _MOV = ContainerFormat(
     muxer="mov",

@@ -29,7 +29,7 @@ _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSettings:
-    """All that an encoder is set to. `muxer` is FFmpeg's name of the container, `alpha` whether transparency is kept."""
+    """All that an encoder is set to. `muxer` names the container, `alpha` says whether transparency is kept."""
 
     codec: av.Codec
     info: VideoInfo

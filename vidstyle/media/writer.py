@@ -135,7 +135,7 @@ class FilmWriter:
         if (width % 2 or height % 2) and "444" in pixels and codec.canonical_name in ("h264", "hevc"):
             self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
         if self._format.constant_rate:
-            self._warnings.append(f"{muxer} has one frame rate: frame times are rounded to it")
+            self._warnings.append(f"{muxer} has one frame rate and no start times: frames are moved to its grid")
 
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:

@@ -1,0 +1,159 @@
+"""Targets that must not or cannot be written are refused before any work is done, in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.media.writing import given, noise
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
+from vidstyle.media.protocol import Reader, Writer
+from vidstyle.media.writer import open_writer
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX names and devices")
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "in.mp4"
+    path.write_bytes(b"film")
+    return path
+
+
+def test_a_new_name_is_accepted(tmp_path: Path, film: Path) -> None:
+    check_target(film, tmp_path / "out.mp4")
+    check_target("-", tmp_path / "out %05.mkv")
+
+
+def test_what_exists_is_replaced_only_on_request(tmp_path: Path, film: Path) -> None:
+    (tmp_path / "out.mp4").touch()
+    with pytest.raises(OutputError, match="-y"):
+        check_target(film, tmp_path / "out.mp4")
+    check_target(film, tmp_path / "out.mp4", overwrite=True)
+
+
+@posix
+@pytest.mark.parametrize("link", ["same", "hard", "symbolic", "part"])
+def test_a_film_is_never_written_over_itself(tmp_path: Path, film: Path, link: str) -> None:
+    target = film if link == "same" else tmp_path / "other.mp4"
+    source = film
+    if link == "hard":
+        os.link(film, target)
+    elif link == "symbolic":
+        target.symlink_to(film)
+    elif link == "part":  # somebody renders what a killed run left, under the name it would have had
+        source = tmp_path / "other.mp4.part"
+        source.touch()
+    with pytest.raises(UsageError, match="another name"):
+        check_target(source, target, overwrite=True)
+
+
+def test_a_sequence_is_never_written_over_itself(tmp_path: Path) -> None:
+    (tmp_path / "f_0001.png").touch()
+    with pytest.raises(UsageError, match="pattern"):
+        check_target(tmp_path / "f_%04d.png", tmp_path / "f_%04d.png", overwrite=True)
+
+
+def test_an_existing_sequence_is_replaced_only_on_request(tmp_path: Path) -> None:
+    (tmp_path / "f_0007.png").touch()
+    with pytest.raises(OutputError, match=r"f_0007\.png"):
+        check_target(None, tmp_path / "f_%04d.png")
+    check_target(None, tmp_path / "f_%04d.png", overwrite=True)
+    check_target(None, tmp_path / "g_%04d.png")
+
+
+@pytest.mark.parametrize(("name", "said"), [("missing/out.mp4", "no folder"), ("", "is a folder")])
+def test_a_place_that_cannot_hold_it_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(OutputError, match=said):
+        check_target(None, tmp_path / name)
+
+
+@posix
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_target(None, folder / "out.mp4")
+
+
+@pytest.mark.parametrize("name", ["out", "out.xyzzy", "out.mp3"])
+def test_a_suffix_that_means_no_film_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"\.mp4"):
+        check_target(None, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "sequence"),
+    [("a.png", True, False), ("a_%04d.png", False, True), ("a_%d.JPG", False, True), ("50%_off.mp4", False, False)],
+)
+def test_names_tell_pictures_from_sequences(name: str, picture: bool, sequence: bool) -> None:
+    assert (is_picture(name), is_sequence(name)) == (picture, sequence)
+
+
+def test_the_name_is_given_at_once_and_the_old_file_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    part = PartFile(tmp_path / "out.mp4")
+    part.path.write_bytes(b"new")
+    assert (tmp_path / "out.mp4").read_bytes() == b"old"
+    part.commit()
+    assert (tmp_path / "out.mp4").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@posix
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "film.mp4").write_bytes(b"old")
+    (tmp_path / "out.mp4").symlink_to(tmp_path / "real" / "film.mp4")
+    part = PartFile(tmp_path / "out.mp4")
+    part.path.write_bytes(b"new")
+    part.commit()
+    assert (tmp_path / "out.mp4").is_symlink()
+    assert (tmp_path / "real" / "film.mp4").read_bytes() == b"new"
+
+
+def write_all(writer: Writer, reader: Reader) -> None:
+    for frame in reader:
+        writer.write(frame)
+    writer.close(commit=True)
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' /dev/full")
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts", "gif", "png"])
+def test_a_full_disk_is_one_line(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out.{suffix}"
+    target.symlink_to("/dev/full")
+    reader = given(noise(1 if suffix == "png" else 80))
+    writer = open_writer(target, source=reader)
+    with pytest.raises(OutputError, match="no room left") as caught:
+        write_all(writer, reader)
+    assert "\n" not in str(caught.value)
+    assert target.is_symlink()
+
+
+@posix
+def test_a_reader_that_went_away_is_one_line(tmp_path: Path) -> None:
+    pipe = tmp_path / "out.mkv"
+    os.mkfifo(pipe)
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    reader = given(noise(200))
+    writer = open_writer(pipe, source=reader)
+    for frame in reader.frames[:40]:
+        writer.write(frame)
+    os.close(descriptor)
+    with pytest.raises(OutputError, match="broken pipe"):
+        write_all(writer, given(noise(160), pts=range(40, 200)))
+    writer.close(commit=False)
+    assert pipe.exists()
+
+
+def test_other_trouble_keeps_the_systems_words() -> None:
+    error = output_error(OSError(errno.EROFS, "Read-only file system"), "out.mp4.part")
+    assert str(error) == "out.mp4.part cannot be written: Read-only file system"

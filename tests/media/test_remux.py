@@ -1,0 +1,284 @@
+"""What goes along with the film: sound, subtitles, chapters, attachments, covers and tags."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from tests.media.writing import GivenReader, copy_film, given, noise, stream_bytes, times
+from vidstyle.media.remux import OrderedTimes
+from vidstyle.media.writer import EncodeOptions
+
+RATE = 48_000
+JPEG_HEAD = b"\xff\xd8\xff"
+
+
+def tone(codec: str, seconds: float = 1.0) -> tuple[av.audio.codeccontext.AudioCodecContext, list[av.AudioFrame]]:
+    context = av.CodecContext.create(codec, "w")
+    frames = []
+    for start in range(0, int(RATE * seconds), 960):
+        wave = np.sin(2 * np.pi * 440 * np.arange(start, start + 960) / RATE)
+        samples = np.round(wave * 9000).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
+        frames.append(frame)
+    return context, frames
+
+
+def source_film(
+    path: Path,
+    *,
+    sound: tuple[str, ...] = (),
+    subtitles: tuple[str, ...] = (),
+    font: bool = False,
+    cover: bytes | None = None,
+    sound_starts: Fraction = Fraction(0),
+) -> Path:
+    """A film of one second with what is asked for beside it."""
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        voices = [film.add_stream(codec, rate=RATE) for codec in sound]
+        for voice in voices:
+            voice.layout = "mono"
+        texts = []
+        for codec in subtitles:
+            text = film.add_stream(codec)
+            text.time_base = Fraction(1, 1000)
+            header = av.CodecContext.create("srt", "r")
+            header.open(strict=False)
+            text.codec_context.subtitle_header = header.subtitle_header
+            texts.append(text)
+        if voices:
+            voices[0].metadata["language"] = "jpn"
+            voices[0].disposition = Disposition.default | Disposition.comment
+        if font:
+            film.add_attachment("font.ttf", "application/x-truetype-font", b"not really a font")
+        if cover is not None:
+            film.add_attachment("cover.jpg", "image/jpeg", cover)
+        film.metadata["title"] = "Hazard"
+        marks = [(0, 500, "One"), (500, 1000, "Two")]
+        film.set_chapters(
+            [
+                {"id": i + 1, "start": a, "end": b, "time_base": Fraction(1, 1000), "metadata": {"title": name}}
+                for i, (a, b, name) in enumerate(marks)
+            ]
+        )
+        for index, image in enumerate(noise(25)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            film.mux(video.encode(frame))
+        for voice, codec in zip(voices, sound, strict=True):
+            for frame in tone(codec)[1]:
+                frame.pts += int(sound_starts * RATE)
+                film.mux(voice.encode(frame))
+            film.mux(voice.encode(None))
+        for text in texts:
+            for begin, words in ((200, b"hello"), (600, b"world")):
+                line = av.subtitles.subtitle.SubtitleSet.create(b"0,0,Default,,0,0,0,," + words, 0, 300)
+                packet = text.codec_context.encode_subtitle(line)
+                packet.pts = packet.dts = begin
+                packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), text
+                film.mux(packet)
+        film.mux(video.encode(None))
+    return path
+
+
+def reader_of(path: Path) -> GivenReader:
+    """The film's own 25 frames as they were drawn, with the file's other streams."""
+    reader = given(noise(25))
+    container = av.open(str(path))
+    return GivenReader(reader.frames, reader.info, container, container.streams.video[0].index)
+
+
+def kinds(path: Path) -> list[tuple[str, str]]:
+    """Type and codec of every stream but chapter tracks."""
+    with av.open(str(path)) as film:
+        return [
+            (s.type, "" if s.codec_context is None else s.codec_context.codec.canonical_name)
+            for s in film.streams
+            if s.type != "data"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("sound", "suffix"),
+    [
+        *[("aac", "mkv"), ("aac", "mp4"), ("aac", "mov"), ("aac", "ts"), ("libopus", "mkv"), ("libopus", "webm")],
+        *[("pcm_s16le", "mkv"), ("pcm_s16le", "mov"), ("pcm_s16le", "avi"), ("flac", "mp4"), ("ac3", "mp4")],
+        *[("libmp3lame", "mp4"), ("libmp3lame", "avi"), ("mp2", "ts")],
+    ],
+)
+def test_sound_is_copied_bit_by_bit(tmp_path: Path, sound: str, suffix: str) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=(sound,))
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(reader_of(source), target)
+    before, after = stream_bytes(source, 1), stream_bytes(target, 1)
+    if suffix == "ts" and sound == "aac":
+        after = b"".join(bytes(p)[7:] for p in packets(target, 1))  # the header that MPEG-TS asks for
+    assert after == before
+    assert not any("audio" in line for line in warnings)
+
+
+def packets(path: Path, index: int) -> list[av.Packet]:
+    with av.open(str(path)) as film:
+        return [packet for packet in film.demux(film.streams[index]) if packet.size]
+
+
+def test_sound_from_mpeg_ts_loses_only_its_headers(tmp_path: Path) -> None:
+    middle = tmp_path / "in.ts"
+    source = source_film(tmp_path / "in.mkv", sound=("aac",))
+    copy_film(reader_of(source), middle)
+    for suffix in ("mp4", "mkv"):
+        copy_film(reader_of(middle), tmp_path / f"out.{suffix}")
+        assert stream_bytes(tmp_path / f"out.{suffix}", 1) == stream_bytes(source, 1)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts"])
+@pytest.mark.parametrize("late", [Fraction(0), Fraction(3, 10)])
+def test_the_distance_of_sound_and_picture_is_kept(tmp_path: Path, suffix: str, late: Fraction) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=("libopus",) if suffix == "mkv" else ("ac3",), sound_starts=late)
+    target = tmp_path / f"out.{suffix}"
+    copy_film(reader_of(source), target)
+
+    def distance(path: Path) -> Fraction:
+        first = packets(path, 1)[0]
+        return first.pts * first.time_base - times(path)[0]
+
+    assert abs(distance(target) - distance(source)) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("sound", "suffix", "becomes"),
+    [
+        *[("pcm_s16le", "mp4", "aac"), ("libopus", "mov", "aac"), ("aac", "webm", "opus"), ("flac", "ts", "aac")],
+    ],
+)
+def test_sound_that_the_target_cannot_hold_is_encoded_anew_at_its_place(
+    tmp_path: Path, sound: str, suffix: str, becomes: str
+) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=(sound,), sound_starts=Fraction(1, 4))
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(reader_of(source), target)
+    assert ("audio", becomes) in kinds(target)
+    assert any("encoded anew" in line for line in warnings)
+    start = times(target)[0]
+    with av.open(str(target)) as film:
+        heard = [frame for frame in film.decode(audio=0) if frame.pts is not None]
+    levels = np.concatenate([np.abs(f.to_ndarray().astype(float)).reshape(-1, f.samples).max(0) for f in heard])
+    loud = np.flatnonzero(levels > levels.max() / 2)
+    begins = heard[0].pts * heard[0].time_base + Fraction(int(loud[0]), heard[0].sample_rate)
+    assert abs(float(begins - start) - 0.25) < 0.02
+    assert (loud[-1] - loud[0]) / heard[0].sample_rate == pytest.approx(1.0, abs=0.05)
+
+
+def test_no_sound_where_none_is_wanted(tmp_path: Path) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=("aac",), subtitles=("srt",))
+    copy_film(reader_of(source), tmp_path / "out.mkv", options=EncodeOptions(audio="none"))
+    assert [kind for kind, _ in kinds(tmp_path / "out.mkv")] == ["video", "subtitle"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "becomes"), [("mkv", ["subrip", "ass"]), ("mp4", ["mov_text"] * 2), ("webm", ["webvtt"] * 2), ("ts", [])]
+)
+def test_subtitles_are_kept_converted_or_said_to_be_left_out(tmp_path: Path, suffix: str, becomes: list[str]) -> None:
+    source = source_film(tmp_path / "in.mkv", subtitles=("srt", "ass"))
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(reader_of(source), target)
+    assert [codec for kind, codec in kinds(target) if kind == "subtitle"] == becomes
+    assert sum("subtitle" in line for line in warnings) == (0 if suffix == "mkv" else 2)
+    for index in range(1, 1 + len(becomes)):
+        spoken = [p for p in packets(target, index) if b"hello" in bytes(p) or b"world" in bytes(p)]
+        assert [float(p.pts * p.time_base) for p in spoken] == pytest.approx([0.2, 0.6], abs=0.002)
+        assert [float(p.duration * p.time_base) for p in spoken] == pytest.approx([0.3, 0.3], abs=0.002)
+
+
+def test_mp4_subtitles_come_to_matroska(tmp_path: Path) -> None:
+    source = source_film(tmp_path / "in.mkv", subtitles=("srt",))
+    copy_film(reader_of(source), tmp_path / "in.mp4")
+    copy_film(reader_of(tmp_path / "in.mp4"), tmp_path / "out.mkv")
+    assert [bytes(p) for p in packets(tmp_path / "out.mkv", 1)] == [b"hello", b"world"]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "webm"])
+def test_chapters_titles_and_tags_are_kept(tmp_path: Path, suffix: str) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=("libopus" if suffix == "webm" else "aac",))
+    copy_film(reader_of(source), tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        marks = [(float(c["start"] * c["time_base"]), c["metadata"]["title"]) for c in film.chapters()]
+        assert film.metadata["title"] == "Hazard"
+        assert film.streams.audio[0].metadata["language"] == "jpn"
+        assert film.streams.audio[0].disposition & Disposition.default
+    assert marks == [(0.0, "One"), (0.5, "Two")]
+
+
+def test_chapters_that_cannot_be_kept_are_said_to_be_left_out(tmp_path: Path) -> None:
+    warnings = copy_film(reader_of(source_film(tmp_path / "in.mkv")), tmp_path / "out.avi")
+    assert any("2 chapters left out" in line for line in warnings)
+
+
+def test_attachments_are_kept_or_said_to_be_left_out(tmp_path: Path) -> None:
+    source = source_film(tmp_path / "in.mkv", font=True)
+    assert copy_film(reader_of(source), tmp_path / "out.mkv") == []
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        assert film.streams.attachments[0].data == b"not really a font"
+    assert any("font.ttf" in line for line in copy_film(reader_of(source), tmp_path / "out.mp4"))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_cover_stays_a_cover(tmp_path: Path, suffix: str) -> None:
+    cover = jpeg()
+    source = source_film(tmp_path / "in.mkv", sound=("aac",), cover=cover)
+    target = tmp_path / f"out.{suffix}"
+    copy_film(reader_of(source), target)
+    with av.open(str(target)) as film:
+        covers = [s for s in film.streams.video if s.disposition & Disposition.attached_pic]
+        assert len(covers) == 1
+        kept = next(bytes(p) for p in film.demux(covers[0]) if p.size)
+    assert kept == cover
+    assert len(times(target)) == 25
+    assert stream_bytes(target, 1) == stream_bytes(source, 1)
+
+
+def jpeg() -> bytes:
+    context = av.CodecContext.create("mjpeg", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 32, 32, "yuvj420p", Fraction(1, 25)
+    context.thread_count = 1
+    frame = av.VideoFrame.from_ndarray(noise(1, 32, 32)[0], format="rgb24").reformat(format="yuvj420p")
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    data = b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+    assert data.startswith(JPEG_HEAD)
+    return data
+
+
+def test_a_second_film_is_left_out_and_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as film:
+        for _ in range(2):
+            stream = film.add_stream("mpeg4", rate=25)
+            stream.width, stream.height = 64, 48
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = 0, Fraction(1, 25)
+            film.mux(stream.encode(frame))
+            film.mux(stream.encode(None))
+    assert any("another" in line for line in copy_film(reader_of(tmp_path / "in.mkv"), tmp_path / "out.mkv"))
+    assert kinds(tmp_path / "out.mkv") == [("video", "h264")]
+
+
+def test_times_that_run_backward_are_moved_and_counted() -> None:
+    with av.open("x.mp4", "w", format="mp4") as film:
+        stream = film.add_stream("aac", rate=RATE)
+        times_given = [0, 10, 10, 4, None, 30]
+        given_packets = []
+        for dts in times_given:
+            packet = av.Packet(b"xx")
+            packet.pts = packet.dts = dts
+            packet.time_base, packet.stream = Fraction(1, 1000), stream
+            given_packets.append(packet)
+        order = OrderedTimes()
+        assert [p.dts for p in order.in_order(given_packets)] == [0, 10, 11, 12, 30]
+        assert order.moved == 3
