@@ -73,7 +73,7 @@ def resident_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
-def write_film(path: Path, seconds: int = 5) -> None:
+def write_film(path: Path, seconds: int = 2) -> None:
     """The synthetic scene in 720p at 30 fps."""
     with av.open(str(path), "w") as film:
         video = film.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})

@@ -101,7 +101,7 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
 def test_refusals_are_one_line_with_their_exit_code(
     environment, tmp_path: Path, words, code: int, message: str
 ) -> None:
-    got, out, errors = run(environment, tmp_path, *words)
+    got, _, errors = run(environment, tmp_path, *words)
     assert got == code, errors
     assert message in errors
     assert "Traceback" not in errors

@@ -39,11 +39,13 @@ class Easel:
     So is the network that a style brings along; until it is ready, the look before it stays.
 
     The governor's share (0..1) of the full side and the look's stroke come to the same thing: a smaller
-    working size. `switches` counts how often it changed.
+    working size. `switches` counts how often it changed, `settled` says whether the last picture was painted
+    at the size that was wanted.
     """
 
     def __init__(self, make_painter: MakePainter) -> None:
         self.switches = 0
+        self.settled = True
         self._make_painter = make_painter
         self._orders: Mailbox[tuple[_Setup, Look]] = Mailbox()
         self._lock = threading.Lock()
@@ -113,6 +115,7 @@ class Easel:
             if setup is None and wanted != self._ordered:
                 self._ordered = wanted
                 self._orders.put((wanted, look))
+            self.settled = wanted == self._current
             elif setup and setup != self._current:
                 self._current = setup
                 self._ready.move_to_end(setup)

@@ -122,7 +122,7 @@ class Stage:
         assert self._film is not None
         film = mirrored(self._film) if settings.mirror else self._film
         painted = self._paint(film, settings, started)
-        if self.governor:
+        if self.governor and self._easel.settled:
             self.governor.painted(self._clock() - started, started)
         for path in self._control.take_snapshots():
             self._recorder.save(painted, path)
