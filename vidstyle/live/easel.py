@@ -115,11 +115,11 @@ class Easel:
             if setup is None and wanted != self._ordered:
                 self._ordered = wanted
                 self._orders.put((wanted, look))
-            self.settled = wanted == self._current
             elif setup and setup != self._current:
                 self._current = setup
                 self._ready.move_to_end(setup)
                 self.switches += 1
+            self.settled = setup is not None
             painter, last = self._ready[self._current]
             if self._current.networks >= wanted.networks:
                 # At another size than wanted the stroke stays too: it is what the size is made from.
