@@ -157,13 +157,15 @@ class _Recording:
         self.host_out = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self.frames = torch.zeros(shape, dtype=torch.uint8, device=info.device)
         self.style = torch.ones(style_size, device=info.device)
-        with torch.cuda.stream(self.stream):
-            for _ in range(3):  # libraries choose their kernels and reserve memory before the recording
-                painting(self.frames, self.style)
-        self.stream.synchronize()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream):
-            self.painted = painting(self.frames, self.style)
+        self.device = torch.device(info.device)
+        with torch.cuda.device(self.device):
+            with torch.cuda.stream(self.stream):
+                for _ in range(3):  # libraries choose their kernels and reserve memory before the recording
+                    painting(self.frames, self.style)
+            self.stream.synchronize()
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.painted = painting(self.frames, self.style)
 
     def replay(self, frames: Tensor, style: Tensor) -> Tensor:
         """Paint `frames` (N, H, W, 3) uint8 on the host; a batch that is not full leaves the rest as it was."""
@@ -171,7 +173,7 @@ class _Recording:
 
         n = len(frames)
         self.host_in[:n].copy_(frames)
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.device(self.device), torch.cuda.stream(self.stream):
             self.frames[:n].copy_(self.host_in[:n], non_blocking=True)
             self.style.copy_(style)
             self.graph.replay()
@@ -256,5 +258,5 @@ def _translated_errors(what: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         text: Any = " ".join(str(error).split())[:300]
-        short = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in text
+        short = isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in text
         raise (OutOfMemory if short else BackendError)(f"{what}: {text}") from error
