@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidstyle.backends.cpu import guard
 from vidstyle.frames import ImageArray
 
 WIDTHS = (4, 6, 8)
@@ -20,6 +21,7 @@ WIDTHS = (4, 6, 8)
 
 @cache
 def _core() -> openvino.Core:
+    guard()
     return openvino.Core()
 
 

@@ -51,9 +51,10 @@ def _kind(path: Path) -> str:
             start = file.read(2)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if start in (b"PK", b"\x80\x02"):  # a zip archive, or before PyTorch 1.6 a bare pickle
+    # A zip archive, or before PyTorch 1.6 a bare pickle; an ONNX model begins with its version.
+    if start == b"PK" or start[:1] == b"\x80" or path.suffix in (".pth", ".pt"):
         return "pytorch"
-    if start[:1] == b"\x08":  # the version, first field of an ONNX model
+    if start[:1] == b"\x08" or path.suffix == ".onnx":
         return "onnx"
     raise StyleError(f"{path}: no network of a known kind; what can be imported is {KNOWN}")
 
