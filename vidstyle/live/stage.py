@@ -144,11 +144,11 @@ class Stage:
         return split(film, painted) if settings.split else painted
 
     def _show_notice(self) -> None:
-        """The camera pauses: after a while the last picture says so."""
+        """The camera pauses: after a while the last picture says so, to everybody: without addresses and names."""
         state = self._camera_state()
         if state.phase != "lost" or self._painted is None:
             return
-        lines = [state.message]
+        lines = ["no picture from the camera"]
         if state.retry_at is not None:
             lines.append(f"trying again in {max(0, math.ceil(state.retry_at - self._clock()))} s")
         now = self._clock()

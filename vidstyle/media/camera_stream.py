@@ -107,10 +107,12 @@ class StreamCamera:
                 if isinstance(frame, av.AudioFrame):
                     at = self._offset + float(frame.time or 0)
                     self._sounds.append(Sound(samples=frame, captured=self._pace.moment(at)))
-                elif isinstance(frame, av.VideoFrame):
-                    # Half a JPEG stays half a picture; other codecs repair themselves.
-                    if not (frame.is_corrupt and self._video.codec_context.name == "mjpeg"):
-                        yield from self._on_time(frame)
+                elif isinstance(frame, av.VideoFrame) and not self._is_half(frame):
+                    yield from self._on_time(frame)
+
+    def _is_half(self, frame: av.VideoFrame) -> bool:
+        """Whether it is a damaged JPEG, which stays half a picture; other codecs repair themselves."""
+        return bool(frame.is_corrupt) and self._video.codec_context.name == "mjpeg"
 
     def _on_time(self, frame: av.VideoFrame) -> Iterator[ImageArray]:
         """The frame's picture (or two, or none, where films are deinterlaced), when its time has come."""
