@@ -108,6 +108,7 @@ def test_unknown_device_and_precision_are_refused(library: Library, monkeypatch:
 def test_memory_errors_are_told_from_others() -> None:
     for text in ("std::bad_alloc", "could not allocate 123 bytes", "CL_OUT_OF_RESOURCES"):
         assert type(backend.translated(RuntimeError(text), "x")) is OutOfMemory
+    assert type(backend.translated(MemoryError(), "x")) is OutOfMemory
     assert type(backend.translated(RuntimeError("Cannot open library"), "x")) is BackendError
 
 

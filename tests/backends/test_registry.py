@@ -8,6 +8,7 @@ import pytest
 
 from vidstyle.backends import registry, torch
 from vidstyle.backends.protocol import Availability, EngineSpec
+from vidstyle.backends.tiles import TiledEngine
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.styles import Library
 
@@ -71,10 +72,32 @@ def test_an_explicit_choice_never_falls_back(backends: dict[str, FakeBackend], l
     assert caught.value.exit_code == 6
 
 
-def test_out_of_memory_is_for_the_caller_to_answer(backends: dict[str, FakeBackend], library: Library) -> None:
+def test_a_batch_that_does_not_fit_is_for_the_caller_to_halve(
+    backends: dict[str, FakeBackend], library: Library
+) -> None:
     backends["tensorrt"].error = OutOfMemory("full")
+    batch = EngineSpec(width=32, height=32, batch=2)
     with pytest.raises(OutOfMemory):
-        open_(library, "auto")
+        registry.open_engine(library.network("live"), batch, backend="auto", say=lambda line: None)
+
+
+@pytest.mark.parametrize("backend", ["auto", "tensorrt"])
+def test_one_frame_that_does_not_fit_is_painted_in_tiles_and_that_is_said(
+    backends: dict[str, FakeBackend], library: Library, backend: str
+) -> None:
+    backends["tensorrt"].error = OutOfMemory("the card is full")
+    said: list[str] = []
+    engine, _ = registry.open_engine(library.network("live"), SPEC, backend=backend, say=said.append)
+    assert isinstance(engine, TiledEngine)
+    assert len(said) == 1
+    assert "in tiles" in said[0]
+    assert "the card is full" in said[0]
+
+
+def test_tiles_where_they_are_asked_for(backends: dict[str, FakeBackend], library: Library) -> None:
+    spec = EngineSpec(width=32, height=32, tile=True)
+    engine, _ = registry.open_engine(library.network("live"), spec, backend="auto", say=lambda line: None)
+    assert isinstance(engine, TiledEngine)
 
 
 def test_nothing_left_names_every_reason(backends: dict[str, FakeBackend], library: Library) -> None:

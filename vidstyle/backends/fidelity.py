@@ -153,7 +153,8 @@ def trial_pictures(width: int, height: int) -> ImageArray:
     dark = 20 + 6 * random.standard_normal((height, width, 3)).astype(np.float32)
     dark[:, : width // 3] = (16, 16, 20)
     dark[height // 3 : height // 2, width // 2 :] = 250
-    return np.clip(np.stack([soft, dark]), 0, 255).astype(np.uint8)
+    pictures: ImageArray = np.clip(np.stack([soft, dark]), 0, 255).astype(np.uint8)
+    return pictures
 
 
 def sample_styles(network: Network) -> list[StyleVector]:

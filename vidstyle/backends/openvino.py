@@ -80,7 +80,7 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         compiled = core.compile_model(model, device, _config(device, precision, spec))
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
         backend=OpenVino.name,
@@ -130,7 +130,7 @@ class OpenVinoEngine:
                     self._requests[i].wait()
                     if self._blocks:
                         unfold(self._blocks[i][0], painted[start + i])
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise translated(error, "OpenVINO failed to run") from error
         return painted
 
@@ -225,8 +225,9 @@ def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, An
     return config
 
 
-def translated(error: RuntimeError, what: str) -> BackendError:
+def translated(error: Exception, what: str) -> BackendError:
     """OpenVINO's error as ours; it reports a lack of memory in words only."""
     text = " ".join(str(error).split())
-    kind = OutOfMemory if any(word in text.lower() for word in _OUT_OF_MEMORY) else BackendError
+    short = isinstance(error, MemoryError) or any(word in text.lower() for word in _OUT_OF_MEMORY)
+    kind = OutOfMemory if short else BackendError
     return kind(f"{what}: {text[-300:]}")

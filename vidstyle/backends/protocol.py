@@ -32,7 +32,8 @@ class EngineSpec:
     """What is asked of a backend: frames of one size, at most `batch` at a time.
 
     `device` is the backend's own name for a device ("CPU", "GPU.0", "cuda:1") or "auto".
-    `latency` prefers one frame soon (live) over many frames per second (files).
+    `latency` prefers one frame soon (live) over many frames per second (files). `tile` paints in tiles,
+    for frames larger than the memory (`vidstyle.backends.tiles`).
     """
 
     width: int
@@ -41,6 +42,7 @@ class EngineSpec:
     precision: PrecisionChoice = "auto"
     device: str = "auto"
     latency: bool = False
+    tile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

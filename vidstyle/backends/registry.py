@@ -41,16 +41,25 @@ def get_backend(name: str) -> Backend:
 def open_engine(network: Network, spec: EngineSpec, *, backend: str, say: Say) -> tuple[Engine, list[str]]:
     """Compile `network` with `backend`, or, for "auto", with the best one available.
 
-    Returns the engine and one line of reason for each backend passed over. Raises BackendError if
-    the one asked for, or every one, cannot run here; OutOfMemory as it comes.
+    Returns the engine and one line of reason for each backend passed over. Where not even one frame
+    fits the memory, or the spec asks for it, the engine paints in tiles, and that is said. Raises
+    BackendError if the backend asked for, or every one, cannot run here; OutOfMemory for a batch of
+    more than one frame that does not fit.
     """
-    if backend != "auto":
+    if spec.tile:
+        return _open_tiled(network, spec, say, reason="as asked"), []
+    try:
+        if backend == "auto":
+            return _first_that_loads(network, spec, say)
         chosen = get_backend(backend)
         availability = chosen.available()
         if not availability.ok:
             raise BackendError(f"backend {backend} is not available: {availability.reason}")
         return chosen.load(network, spec, say), []
-    return _first_that_loads(network, spec, say)
+    except OutOfMemory as error:
+        if spec.batch > 1 or network.architecture is None:
+            raise
+        return _open_tiled(network, spec, say, reason=str(error)), []
 
 
 def survey() -> list[tuple[str, Availability]]:
@@ -82,6 +91,13 @@ def _first_that_loads(network: Network, spec: EngineSpec, say: Say) -> tuple[Eng
         except BackendError as error:
             passed_over.append(f"{name}: {error}")
     raise BackendError("no engine can run here: " + "; ".join(passed_over))
+
+
+def _open_tiled(network: Network, spec: EngineSpec, say: Say, *, reason: str) -> Engine:
+    from vidstyle.backends.tiles import open_tiled
+
+    say(f"painting in tiles on the processor, which takes several times as long ({reason})")
+    return open_tiled(network, spec)
 
 
 def _availability(name: str) -> Availability:

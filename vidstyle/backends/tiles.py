@@ -177,7 +177,7 @@ class _TileNetwork:
             self._model = self._core.read_model(network.graph)
             self._model.reshape({self._model.input(0): [1, *tile, 3]})
             self._norms = _open_norms(self._model, tile)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise translated(error, f"OpenVINO cannot open the norms of {network.name}") from error
         self.norms = len(self._norms)
         self.forget()
@@ -219,7 +219,7 @@ class _TileNetwork:
         """A function from a window and further inputs to the model's outputs, with what was learnt until now."""
         try:
             request = self._core.compile_model(model, "CPU", _CONFIG).create_infer_request()
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise translated(error, f"OpenVINO cannot compile tiles of {self._name}") from error
         names = {name for port in request.model_inputs for name in port.get_names()}
         fixed = {name: value for name, value in {**self._statistics, "style": style}.items() if name in names}
@@ -227,7 +227,7 @@ class _TileNetwork:
         def run(window: ImageArray, more: dict[str, Vector]) -> list[Any]:
             try:
                 outputs = request.infer({"frames": window[None], **fixed, **more})
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 raise translated(error, "OpenVINO failed to run a tile") from error
             return [outputs[port].copy() for port in request.model_outputs]
 
