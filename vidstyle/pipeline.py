@@ -102,7 +102,7 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
             f"--stabilize needs OpenCV, which does not load ({error}); on Linux install libgl1"
         ) from error
 
-    stabiliser = Stabiliser()
+    stabiliser = Stabiliser(fine=True)
 
     def paint(batch: FrameBatch) -> ImageArray:
         painted = painter.paint(batch.images, look)

@@ -26,8 +26,8 @@ def _short(film: list[ImageArray], painted: list[ImageArray]) -> float:
     return value
 
 
-def _run(film: list[ImageArray], painted: list[ImageArray]) -> list[ImageArray]:
-    stabiliser = Stabiliser()
+def _run(film: list[ImageArray], painted: list[ImageArray], *, fine: bool = False) -> list[ImageArray]:
+    stabiliser = Stabiliser(fine=fine)
     return [stabiliser.apply(frame, paint) for frame, paint in zip(film, painted, strict=True)]
 
 
@@ -36,6 +36,15 @@ def test_shimmer_is_halved(step: tuple[int, int]) -> None:
     film = pan(8, step=step)
     painted = _shimmer(film)
     assert _short(film, _run(film, painted)) < 0.5 * _short(film, painted)
+
+
+def test_fine_is_steadier_than_nothing_and_crisper_than_live() -> None:
+    film = pan(8, step=(2, 1))
+    strokes = [255 - frame for frame in pan(8, step=(3, 1), seed=4)]  # that do not move as the film does
+    live, fine = (_run(film, strokes, fine=fine) for fine in (False, True))
+    assert _short(film, fine) < _short(film, strokes)
+    crisp = [cv2.Laplacian(picture[-1], cv2.CV_32F).std() for picture in (live, fine, strokes)]
+    assert crisp[0] < crisp[1]
 
 
 def test_the_first_frame_and_a_new_shot_pass_unchanged() -> None:

@@ -18,6 +18,8 @@ from vidstyle.frames import ImageArray
 from vidstyle.motion.cuts import LiveCutDetector
 from vidstyle.motion.flow import DisFlow, FlowArray
 
+_MOST_GAIN = 3.0
+
 _Plane = npt.NDArray[np.float32]
 _Bytes = npt.NDArray[np.uint8]
 
@@ -64,11 +66,13 @@ class Stabiliser:
     becomes 320x180); only one warp and one blend work at full size. Occlusion is judged by looking, not by
     a second flow: where the warped earlier frame differs from the present one, or the warped earlier result
     from the new painting, the new painting is shown alone. A cut, or another frame size, starts anew.
-    No torch. Not thread-safe.
+    With `fine`, for files, warps are bicubic and the contrast that averaging takes from moving strokes is put
+    back; that costs about as much again. No torch. Not thread-safe.
     """
 
-    def __init__(self, settings: StabiliserSettings | None = None) -> None:
+    def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
         self.settings = settings or StabiliserSettings()
+        self._fine = fine
         self._flow = DisFlow("live")
         self._cuts = LiveCutDetector()
         self._film_trust = _ramp(self.settings.film_tolerance)
@@ -116,9 +120,11 @@ class Stabiliser:
         flow *= np.array([width / columns, height / rows], np.float32)
         cv2.resize(flow, (width, height), dst=buffers.full_flow, interpolation=cv2.INTER_LINEAR)
         cv2.resize(weight, (width, height), dst=buffers.weight, interpolation=cv2.INTER_LINEAR)
-        _fetch(past.result, buffers.full_flow, into=buffers.carried)
+        _fetch(past.result, buffers.full_flow, into=buffers.carried, sharp=self._fine)
         # The past's own array is free now: it takes the new result.
         cv2.blendLinear(buffers.carried, now.result, buffers.weight, buffers.ones, dst=past.result)
+        if self._fine:
+            _restore_contrast(past.result, now.result)
         paint = cv2.blendLinear(carried_paint, now.paint, weight, np.ones_like(weight))
         return _Past(film=now.film, grey=now.grey, paint=np.asarray(paint, np.uint8), result=past.result)
 
@@ -160,9 +166,32 @@ def _reduce(picture: _Bytes) -> _Bytes:
     return picture
 
 
-def _fetch(picture: _Bytes, flow: FlowArray, *, into: _Bytes | None = None) -> _Bytes:
-    """Bilinear warp; what comes from beyond the edge is 0 in all channels, the opaque fourth too."""
-    how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
+def _restore_contrast(result: _Bytes, new: _Bytes) -> None:
+    """Raise the fine contrast of `result` (H, W, 4), in place, to that of `new` where it is lower.
+
+    Averaging strokes that do not quite agree flattens them; Heitz and Neyret, "High-Performance By-Example
+    Noise using a Histogram-Preserving Blending Operator" (2018), restore the variance of a blend likewise.
+    """
+    low, flat = _fine_contrast(result)
+    wanted = _fine_contrast(new)[1]
+    gain = np.clip((wanted + 1) / (flat + 1), 1, _MOST_GAIN)
+    gain = cv2.resize(gain, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_LINEAR)
+    cv2.blendLinear(result, low, gain, 1 - gain, dst=result)
+
+
+def _fine_contrast(picture: _Bytes) -> tuple[_Bytes, _Plane]:
+    """The picture (H, W, 4) without its finest detail, and how strong that is around each place, at half size."""
+    size = (picture.shape[1], picture.shape[0])
+    half = cv2.resize(picture, (-(-size[0] // 2), -(-size[1] // 2)), interpolation=cv2.INTER_AREA)
+    low = cv2.resize(half, size, interpolation=cv2.INTER_LINEAR)
+    detail = cv2.cvtColor(cv2.absdiff(picture, low), cv2.COLOR_RGBA2GRAY)
+    strength = cv2.resize(detail, (half.shape[1], half.shape[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(low, np.uint8), np.asarray(cv2.blur(strength, (9, 9)), np.float32)
+
+
+def _fetch(picture: _Bytes, flow: FlowArray, *, into: _Bytes | None = None, sharp: bool = False) -> _Bytes:
+    """Warp; what comes from beyond the edge is 0 in all channels, the opaque fourth too."""
+    how = (cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR) | cv2.WARP_RELATIVE_MAP
     return np.asarray(cv2.remap(picture, flow, None, how, dst=into, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 

@@ -1,0 +1,144 @@
+"""Gatys mode against the textbook: lower loss in less time, and far fewer iterations through time.
+
+Needs trained weights and takes minutes: set VIDSTYLE_TEST_DATA (and -s, to see the figures). The sizes are
+small; VIDSTYLE_TEST_SIDE and VIDSTYLE_TEST_ITERATIONS make them larger.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vidstyle.backends.cpu import processor
+from vidstyle.frames import ImageArray
+from vidstyle.gatys.options import CONTENT_LAYERS, STYLE_LAYERS, GatysOptions
+from vidstyle.gatys.stills import Palette, Studio, quick_copy, resized, to_image, to_tensor
+from vidstyle.gatys.through_time import ShotPainter
+from vidstyle.media.reader import open_reader
+from vidstyle.motion.flow import DisFlow
+from vidstyle.motion.metrics import mean_steadiness, steadiness
+from vidstyle.networks.vgg import VGG, load_vgg
+from vidstyle.training.photographs import read_picture
+
+DATA = Path(os.environ.get("VIDSTYLE_TEST_DATA", ""))
+SIDE = int(os.environ.get("VIDSTYLE_TEST_SIDE", "128"))
+ITERATIONS = int(os.environ.get("VIDSTYLE_TEST_ITERATIONS", "150"))
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.name, reason="VIDSTYLE_TEST_DATA does not name the folder with VGG's weights"),
+]
+
+
+@pytest.fixture
+def vgg(monkeypatch: pytest.MonkeyPatch) -> VGG:
+    monkeypatch.setenv("VIDSTYLE_VGG", str(DATA / "weights" / "vgg19.safetensors"))
+    return load_vgg(pooling="average")
+
+
+@pytest.fixture
+def painting() -> torch.Tensor:
+    return read_picture(DATA / "paintings" / "vangogh_starry_night_1889.jpg", longest=1024)
+
+
+def _textbook(vgg: VGG, photograph: torch.Tensor, painting: torch.Tensor, options: GatysOptions) -> torch.Tensor:
+    """The loop of every tutorial: the same losses, written out, and torch's L-BFGS as it comes."""
+    layers = [name for name, _ in STYLE_LAYERS]
+    content_layer = CONTENT_LAYERS[0][0]
+
+    def gram(x: torch.Tensor) -> torch.Tensor:
+        flat = x.flatten(2)[0]
+        return flat @ flat.T / flat.shape[1]
+
+    with torch.no_grad():
+        wanted = vgg(photograph, [content_layer])[content_layer]
+        grams = {name: gram(x) for name, x in vgg(painting, layers).items()}
+    picture = photograph.clone().requires_grad_(True)
+    optimiser = torch.optim.LBFGS([picture])
+    calls = 0
+
+    def closure() -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        optimiser.zero_grad()
+        found = vgg(picture, [*layers, content_layer])
+        content = (found[content_layer] - wanted).square().sum() / wanted.square().sum()
+        style = sum((gram(found[n]) - grams[n]).square().sum() / grams[n].square().sum() for n in layers) / len(layers)
+        across, down = picture[..., 1:] - picture[..., :-1], picture[:, :, 1:] - picture[:, :, :-1]
+        variation = across.square().mean() + down.square().mean()
+        loss = options.content * content + options.style * style + options.variation * variation
+        loss.backward()
+        return loss
+
+    while calls < options.iterations:
+        optimiser.step(closure)
+    return picture.detach().clamp(0, 1)
+
+
+def test_a_still_beats_the_textbook_in_half_its_time(vgg: VGG, painting: torch.Tensor) -> None:
+    if not processor().bf16:
+        pytest.skip("this processor has no bfloat16: there is nothing to be faster with")
+    photograph = resized(read_picture(DATA / "photos" / "val" / "0002.jpg"), SIDE, SIDE).clamp(0, 1)
+    options = GatysOptions(iterations=ITERATIONS, tolerance=0.0)
+    scaled_painting = resized(painting, round(painting.shape[2] * SIDE / painting.shape[3]), SIDE)
+    began = time.process_time()
+    plain = _textbook(vgg, photograph, scaled_painting, options)
+    middle = time.process_time()
+    studio = Studio(vgg, Palette(paintings=[(painting, 1.0)]), options, quick=quick_copy(vgg))
+    outcome = studio.paint(photograph)
+    ours_seconds, plain_seconds = time.process_time() - middle, middle - began
+    judge = studio.objective(photograph)
+    theirs, ours = (judge.evaluate(picture)[1].total for picture in (plain, outcome.picture))
+    sys.stderr.write(
+        f"\n{SIDE} px, {ITERATIONS} iterations: textbook loss {theirs:.4f} in {plain_seconds:.1f} CPU seconds, "
+        f"vidstyle {ours:.4f} in {ours_seconds:.1f}"
+    )
+    assert ours <= theirs * 1.01
+    assert ours_seconds <= 0.5 * plain_seconds
+
+
+@pytest.mark.parametrize("clip", ["dog_walk_720p.mp4", "bear.mp4"])
+def test_a_film_needs_few_iterations_after_its_first_frame(clip: str, vgg: VGG, painting: torch.Tensor) -> None:
+    film = _frames(DATA / "clips" / clip, count=int(os.environ.get("VIDSTYLE_TEST_FRAMES", "6")))
+    options = GatysOptions(iterations=ITERATIONS, next_iterations=max(1, ITERATIONS // 8), tolerance=0.0)
+    studio = Studio(
+        vgg, Palette(paintings=[(painting, 1.0)]), options, quick=quick_copy(vgg) if processor().bf16 else None
+    )
+    painter = ShotPainter(studio, DisFlow("medium"), lambda frame: frame)
+    carried = [painter.paint(frame).image for frame in film]
+    alone = [to_image(studio.paint(to_tensor(frame)).picture) for frame in film]
+    ratio = _loss(studio, film[1:], carried[1:]) / _loss(studio, film[1:], alone[1:])
+    errors = [mean_steadiness(steadiness(zip(film, p, strict=True), second=99))["short"] for p in (carried, alone)]
+    assert errors[0] is not None
+    assert errors[1] is not None
+    sys.stderr.write(
+        f"\n{clip}: loss {ratio:.3f} of frame by frame, warping error {errors[0]:.2f} against {errors[1]:.2f}"
+    )
+    assert ratio <= 1.05
+    assert errors[0] <= errors[1] / 3
+
+
+def _frames(path: Path, *, count: int) -> list[ImageArray]:
+    frames: list[ImageArray] = []
+    with open_reader(path) as reader:
+        for frame in reader:
+            width = round(frame.image.shape[1] * SIDE / frame.image.shape[0])
+            frames.append(np.asarray(cv2.resize(frame.image, (width, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
+            if len(frames) == count:
+                break
+    return frames
+
+
+def _loss(studio: Studio, film: list[ImageArray], painted: list[ImageArray]) -> float:
+    """Mean loss without the temporal term."""
+    losses = [
+        studio.objective(to_tensor(f)).evaluate(to_tensor(p))[1].total for f, p in zip(film, painted, strict=True)
+    ]
+    return float(np.mean(losses))
