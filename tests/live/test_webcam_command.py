@@ -78,9 +78,11 @@ def test_signals_end_it_with_a_playable_film_and_the_statistics(environment, tmp
 
 def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film) -> None:
     film = make_film(frames=20, rate=20)
-    code, out, errors = run(environment, tmp_path, "--camera", str(film), "-o", "null", "--json")
+    code, out, errors = run(environment, tmp_path, "--camera", str(film), "-o", "out.mkv", "--json")
     assert code == 0, errors
-    assert json.loads(out)["captured"] == 20
+    values = json.loads(out)
+    assert values["captured"] == 20
+    assert "at the end" not in values["dropped_by"], "the last picture is painted and written"
 
 
 @pytest.mark.parametrize(

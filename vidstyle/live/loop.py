@@ -69,6 +69,7 @@ class LiveLoop:
         self._outlets: list[Outlet] = []
         self._stage: Stage | None = None
         self._recorder: Recorder | None = None
+        self._told: dict[str, str] = {}
         self.capture = Capture(
             open_camera, self._mailbox, self.statistics,
             hear=self._hear, has_returned=has_returned, at_most=rate, clock=clock,
@@ -174,7 +175,6 @@ class LiveLoop:
         """In the main thread: feed the window, and find out when it is over."""
         shown = next((o for o in self._outlets if o.output is window), None)
         until = self._clock() + self._seconds if self._seconds is not None else float("inf")
-        told: set[str] = set()
         while not self.control.wants_to_quit and self._clock() < until:
             if shown and window and not shown.error:
                 shown.pump(TICK / 5)
@@ -184,13 +184,21 @@ class LiveLoop:
             assert self._stage
             if self._stage.is_over or (self.capture.state.phase in ("ended", "failed") and self._mailbox.is_empty):
                 break
-            for outlet in self._outlets:
-                line = f"{outlet.output.name}: {outlet.error or outlet.trouble}"
-                if (outlet.error or outlet.trouble) and line not in told:
-                    told.add(line)
-                    self._say(line)
+            self._announce()
             if self._outlets and all(outlet.error for outlet in self._outlets):
                 break
+
+    def _announce(self) -> None:
+        """Say what has changed about the camera and the outputs, once."""
+        state = self.capture.state
+        news = {"camera": f"camera lost: {state.message}; trying to get it back" if state.phase == "lost" else ""}
+        news |= {outlet.output.name: str(outlet.error or outlet.trouble) for outlet in self._outlets}
+        for name, line in news.items():
+            if line and not self._told.get(name):
+                self._say(line)
+            elif self._told.get(name) and not line:
+                self._say(f"{name} is back")
+        self._told = news
 
     def _end(self) -> None:
         """Everything given back, in the order of the flow: camera, painting, outputs."""

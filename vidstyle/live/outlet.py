@@ -22,6 +22,9 @@ SOUND_KEPT = 200
 PAUSE = 2.5
 """Periods without a new picture after which the last one is repeated for a steady output."""
 
+LAST_PICTURE = 0.5
+"""Seconds that the last picture may wait for its output at the end."""
+
 
 class Outlet:
     """One output, its mailbox and its thread.
@@ -96,6 +99,8 @@ class Outlet:
 
     def stop(self, timeout: float = 5.0) -> bool:
         """Finish and close the output; False if it did not come back within `timeout` seconds."""
+        if self._is_open and self._thread:
+            self._mailbox.wait_until_empty(LAST_PICTURE)
         self._stop.set()
         for frame in self._mailbox.close():
             self._drop(frame, "at the end")
