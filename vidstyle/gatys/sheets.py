@@ -20,8 +20,10 @@ _COLOURS = ((214, 69, 65), (31, 97, 141), (39, 134, 83), (142, 68, 173), (185, 1
 def sheet(cells: Sequence[tuple[ImageArray, str]], *, columns: int) -> ImageArray:
     """Pictures (H, W, 3) uint8 RGB of one size with labels of one or more lines below, in rows."""
     height, width = cells[0][0].shape[:2]
+    labels = [line for _, text in cells for line in text.split("\n")]
     lines = max(text.count("\n") + 1 for _, text in cells)
-    cell_height, cell_width = height + lines * _LINE + _GAP, width + _GAP
+    widest = max(cv2.getTextSize(line, _FONT, 0.45, 1)[0][0] for line in labels)
+    cell_height, cell_width = height + lines * _LINE + _GAP, max(width, widest) + _GAP
     rows = -(-len(cells) // columns)
     page = np.full((rows * cell_height + _GAP, columns * cell_width + _GAP, 3), 255, np.uint8)
     for index, (picture, text) in enumerate(cells):
