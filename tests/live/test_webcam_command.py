@@ -107,6 +107,7 @@ def test_refusals_are_one_line_with_their_exit_code(
     assert got == code, errors
     assert message in errors
     assert "Traceback" not in errors
+    assert "captured" not in errors, "no statistics of what did not begin"
     assert errors.strip().splitlines()[-1].startswith("vidstyle: error:")
 
 

@@ -90,6 +90,11 @@ class LiveLoop:
             self._end()
         self._raise_troubles()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether camera, network and outputs were all ready once."""
+        return self._stage is not None
+
     def as_json(self) -> dict[str, Any]:
         """The statistics so far, with what was negotiated and what paints."""
         info, engine, working = self.capture.info, self._easel.engine_info, self._easel.working

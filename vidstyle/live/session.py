@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from vidstyle.backends.protocol import PrecisionChoice
-from vidstyle.errors import Interrupted, UsageError
+from vidstyle.errors import Interrupted, UsageError, VidstyleError
 from vidstyle.interrupts import stop_requests
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.loop import LiveLoop, Window
@@ -70,7 +70,7 @@ def webcam(
     report: Report = lambda values: None,
     camera: Callable[[], Camera] | None = None,
 ) -> Interrupted | None:
-    """Run a live session until it is ended; `report` gets its statistics, whatever the end was.
+    """Run a live session until it is ended; `report` gets its statistics, unless it could not even begin.
 
     Returns what the system asked to end with, None where the session ended by itself or by its own
     controls. Ctrl-C is the normal end. `camera` opens the camera in place of what `options` name.
@@ -103,8 +103,11 @@ def webcam(
         stop.finish = control.quit
         try:
             loop.run(outputs, window=window)
-        finally:
-            report(loop.as_json())
+        except VidstyleError:
+            if loop.has_begun:
+                report(loop.as_json())
+            raise
+    report(loop.as_json())
     return stop.error
 
 
