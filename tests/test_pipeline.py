@@ -263,6 +263,9 @@ def test_the_stabiliser_sees_every_frame_once_and_in_order(
     seen: list[np.ndarray] = []
 
     class Darker:
+        def __init__(self, **options: bool) -> None:
+            assert options == {"fine": True}
+
         def apply(self, film: np.ndarray, painted: np.ndarray) -> np.ndarray:
             seen.append(film.copy())
             return painted // 2
