@@ -94,6 +94,8 @@ def test_the_page_steers_the_session(page: PageSession) -> None:
     ):
         expected = 200 if name == "mirror" else 400
         assert page.command(name, value) == expected, (name, value)
+    for name in ("record", "snapshot"):
+        assert page.command(name, "/tmp/anything.png") == 400, "nobody names files from outside"
     assert page.ask("POST", "/control", "no json", Content_Type="application/json")[0] == 400
     assert page.ask("POST", "/control", "[]", Content_Type="application/json")[0] == 400
 

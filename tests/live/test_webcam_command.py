@@ -92,7 +92,7 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
         (("--camera", "/dev/video97", "-o", "null"), 3, "no camera at /dev/video97"),
         (("--camera", "none.mp4", "-o", "null"), 3, "no such file"),
         ((*SYNTHETIC, "-s", "mosaik"), 5, "did you mean 'mosaic'?"),
-        ((*SYNTHETIC, "-o", "film.xyz"), 2, "film.xyz"),
+        ((*SYNTHETIC, "-o", "film.xyz"), 2, ".xyz"),
         ((*SYNTHETIC, "-o", "gopher://x"), 2, "none of udp, tcp, srt, rtmp, http"),
         ((*SYNTHETIC, "-o", "missing/film.mp4"), 4, "missing"),
         ((*SYNTHETIC, "--fps", "0.5"), 2, "fps is 0.5"),

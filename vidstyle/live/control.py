@@ -95,13 +95,16 @@ class Control:
             )  # fmt: skip
 
     def perform(self, command: str, value: Any = None) -> None:
-        """A command by its name, as keyboard and web page send it; `value` where it takes one.
+        """A command by its name, as web pages send it; `value` where it takes one.
 
-        Raises UsageError for unknown commands and impossible values.
+        Who sends commands may not name files on this machine: recordings and snapshots get names with date
+        and time. Raises UsageError for unknown commands and impossible values, StyleError for unknown styles.
         """
         action = self._commands.get(command)
         if action is None:
             raise UsageError(f"no command {command!r}{did_you_mean(command, self._commands)}")
+        if command in ("record", "snapshot") and value is not None and not isinstance(value, bool):
+            raise UsageError(f"command {command!r} takes no file name from outside")
         try:
             action() if value is None else action(value)
         except (TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidstyle.errors import OutputError
+from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.frames import ImageArray
 from vidstyle.live.outlet import Outlet
 from vidstyle.live.statistics import Statistics
@@ -45,8 +45,7 @@ class Recorder:
         if path != self._path:
             self._finish()
             self._path = path
-            if path:
-                self._start(path)
+            return not path or self._start(path)
         return True
 
     def outlets(self) -> list[Outlet]:
@@ -68,12 +67,22 @@ class Recorder:
         for job in self._jobs:
             job.join()
 
-    def _start(self, path: str) -> None:
-        outlet = Outlet(self._open_film(path), self._picture, self._statistics)
+    def _start(self, path: str) -> bool:
+        """Begin to record; False where the name will not do."""
+        try:
+            outlet = Outlet(self._open_film(path), self._picture, self._statistics)
+        except VidstyleError as error:
+            self._fail(str(error))
+            return False
         self._outlet = outlet
         self.recordings.append(path)
         self._say(f"recording to {path}")
         outlet.start_in_thread()
+        return True
+
+    def _fail(self, words: str) -> None:
+        self.errors.append(OutputError(words))
+        self._say(f"recording failed: {words}")
 
     def _finish(self) -> None:
         outlet, path = self._outlet, self._path
@@ -84,8 +93,7 @@ class Recorder:
     def _close(self, outlet: Outlet, path: str) -> None:
         outlet.stop(timeout=60.0)
         if outlet.error:
-            self.errors.append(outlet.error)
-            self._say(f"recording failed: {outlet.error}")
+            self._fail(str(outlet.error))
         else:
             self._say(f"recorded {path}")
 

@@ -9,7 +9,7 @@ from typing import Self
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 from vidstyle.media.protocol import CopiedPacket, Writer
-from vidstyle.media.writer import EncodeOptions, open_writer
+from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 
 TIME_BASE = Fraction(1, 90_000)
 
@@ -28,6 +28,8 @@ class LiveFilm:
     steady = False
 
     def __init__(self, path: str) -> None:
+        """Raises UsageError and OutputError for what cannot or must not be written."""
+        check_target(None, path)
         self.name = path
         self._writer: Writer | None = None
         self._start: float | None = None
@@ -35,7 +37,7 @@ class LiveFilm:
         self._frames = 0
 
     def open(self, picture: PictureFormat) -> None:
-        """Open the file. Raises OutputError, UsageError (the name tells no format, or is taken)."""
+        """Open the file. Raises OutputError."""
         info = VideoInfo(width=picture.width, height=picture.height, time_base=TIME_BASE, rate=picture.rate)
         preset = PRESET if self.name.lower().endswith(_H264_SUFFIXES) else None
         self._writer = open_writer(self.name, source=_NoFilm(info), options=EncodeOptions(preset=preset, audio="none"))
