@@ -17,8 +17,8 @@ import pytest
 
 FRAMES = 400
 RATE = 50
-ON_THE_WAY = RATE + 60
-"""Frames that a kill may cost: a second of film in the muxer, and what the encoder looks ahead."""
+ON_THE_WAY = RATE // 4 + 60
+"""Frames that a kill may cost: a quarter of a second of film in the muxer, and what the encoder looks ahead."""
 
 KILLS = int(os.environ.get("VIDSTYLE_KILLS", "2"))
 

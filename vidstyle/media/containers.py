@@ -17,8 +17,9 @@ import av
 from vidstyle.errors import UsageError
 from vidstyle.suggest import did_you_mean
 
-# How far a killed run falls back, at most: fragments and clusters close after this much film.
-_MEDIA_LOST = {"mov": {"frag_duration": "1000000"}, "matroska": {"cluster_time_limit": "1000"}}
+# How far a killed run falls back, besides what the encoder looks ahead: each fragment and cluster closes after
+# a quarter of a second of film, in microseconds and milliseconds. Each costs some hundred bytes.
+_MEDIA_LOST = {"mov": {"frag_duration": "250000"}, "matroska": {"cluster_time_limit": "250"}}
 
 _MOV_OPTIONS = {
     # Fragments while writing, so that a killed run leaves a film; an ordinary index once the file is closed.

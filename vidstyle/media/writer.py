@@ -38,6 +38,7 @@ __all__ = ["EncodeOptions", "check_target", "open_writer"]
 # Hand over at once, and wait at most a second of film for a stream that is silent (subtitles mostly are):
 # what waits in the muxer is lost when the process is killed.
 _LOSE_LITTLE = {"flush_packets": "1", "max_interleave_delta": "1000000"}
+_MOST_HELD = 2**25  # bytes of sound before the first picture
 _WRITE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -69,6 +70,8 @@ class FilmWriter:
         self._times = OrderedTimes()
         self._frames = self._refused = 0
         self._started = self._failed = self._closed = False
+        self._held: list[Packet[Any]] = []
+        self._held_bytes = 0
         codec = self._choose_codec(info, options)
         alpha = info.has_alpha and holds_alpha(codec)
         shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
@@ -174,7 +177,7 @@ class FilmWriter:
         """Encode one frame. Raises OutputError."""
         with self._reporting():
             self._frames += 1
-            self._mux(self._encoder.encode(frame))
+            self._mux_film(self._encoder.encode(frame))
 
     def copy(self, packet: CopiedPacket) -> None:
         """Pass on a packet of another stream; what `open_writer` left out is dropped. Raises OutputError."""
@@ -184,20 +187,36 @@ class FilmWriter:
             elif route := self._routes.get(packet.stream):
                 self._mux_copied(route.feed(packet.packet))
 
-    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
+    def _mux_film(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:
-            self._started = True
+            self._start()
             self._output.mux_one(packet)
 
     def _mux_copied(self, packets: Iterable[Packet[Any]]) -> None:
-        if not self._started:
-            self._started = True
-            self._output.start_encoding()  # here, so that its errors are not taken for a packet's
         for packet in self._times.in_order(packets):
-            try:
-                self._output.mux_one(packet)
-            except av.error.InvalidDataError:
-                self._refused += 1  # damaged in the source, in a way that this container cannot hold
+            if self._started:
+                self._mux_one_copied(packet)
+                continue
+            self._held.append(packet)
+            self._held_bytes += packet.size
+            if self._held_bytes > _MOST_HELD:
+                self._start()
+
+    def _mux_one_copied(self, packet: Packet[Any]) -> None:
+        try:
+            self._output.mux_one(packet)
+        except av.error.InvalidDataError:
+            self._refused += 1  # damaged in the source, in a way that this container cannot hold
+
+    def _start(self) -> None:
+        """Open the file, once the encoder has something for it: before that it would be one that does not play."""
+        if self._started:
+            return
+        self._started = True
+        self._output.start_encoding()
+        for packet in self._held:
+            self._mux_one_copied(packet)
+        self._held.clear()
 
     def _add_cover(self, codec: str, picture: bytes) -> None:
         if self._format.cover == "atom":
@@ -232,7 +251,7 @@ class FilmWriter:
             self._part.commit()
 
     def _flush(self) -> None:
-        self._mux(self._encoder.flush())
+        self._mux_film(self._encoder.flush())
         for route in self._routes.values():
             self._mux_copied(route.flush())
 
