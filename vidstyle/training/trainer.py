@@ -224,8 +224,9 @@ class Trainer:
         total.backward()
         tuned = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         slope = torch.nn.utils.clip_grad_norm_(tuned, STEEPEST)
-        self.optimiser.step()
-        return {name: term.item() for name, term in terms.items()} | {"total": total.item(), "slope": slope.item()}
+        if torch.isfinite(slope):  # a blank crop can overflow; one step less is nothing, a broken network is
+            self.optimiser.step()
+        return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
 
     def vector(self, name: str) -> Tensor:
         """The learned vector of a style, (S,) float32 on the CPU."""
