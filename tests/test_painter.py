@@ -20,6 +20,7 @@ class FakeEngines:
     """Opens engines that invert pictures; those of more than `fits` frames run out of memory."""
 
     fits: int = 8
+    tiles_fit: bool = False
     fails_to_compile: bool = False
     opened: list[EngineSpec] = field(default_factory=list)
     closed: int = 0
@@ -45,7 +46,7 @@ class FakeEngine:
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         assert images.shape[1:] == (self.spec.height, self.spec.width, 3)
         assert len(images) <= self.spec.batch
-        if len(images) > self.engines.fits:
+        if len(images) > self.engines.fits and not (self.spec.tile and self.engines.tiles_fit):
             raise OutOfMemory(f"{len(images)} frames")
         self.engines.styles.append(style)
         return 255 - images
@@ -124,7 +125,16 @@ def test_out_of_memory_while_compiling_is_met_the_same_way(library: Library, loo
         assert p.batch == 2
 
 
-def test_one_frame_that_does_not_fit_is_an_error_with_advice(library: Library, look: MakeLook) -> None:
+def test_one_frame_that_does_not_fit_is_painted_in_tiles(library: Library, look: MakeLook) -> None:
+    engines = FakeEngines(fits=0, tiles_fit=True)
+    images = film(3)
+    with painter(library, engines, batch=2) as p:
+        assert np.array_equal(p.paint(images, look()), 255 - images)
+    assert [(spec.batch, spec.tile) for spec in engines.opened] == [(2, False), (1, False), (1, True)]
+    assert p.warnings[-1].endswith("going on in tiles")
+
+
+def test_tiles_that_do_not_fit_either_are_an_error_with_advice(library: Library, look: MakeLook) -> None:
     with painter(library, FakeEngines(fits=0), batch=2) as p, pytest.raises(OutOfMemory, match="--size"):
         p.paint(film(), look())
 

@@ -60,6 +60,8 @@ class Painter:
 
     Not thread-safe: one thread paints. `engine_info` is that of the engine last used (None before),
     `notes` say why other backends were passed over, `warnings` what had to be changed on the way.
+    `tile` paints in tiles from the start, for pictures larger than the memory; otherwise that is done
+    where not even one frame fits.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Painter:
         precision: PrecisionChoice = "auto",
         batch: int = 1,
         latency: bool = False,
+        tile: bool = False,
         say: Say = lambda line: None,
         open_engine: OpenEngine | None = None,
     ) -> None:
@@ -82,6 +85,7 @@ class Painter:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self._backend, self._device, self._precision, self._latency = backend, device, precision, latency
+        self._tile = tile
         self._say = say
         self._open_engine = open_engine or _open_from_registry
         self._engines: OrderedDict[tuple[str, int, int], Engine] = OrderedDict()
@@ -90,7 +94,7 @@ class Painter:
     def prepare(self, width: int, height: int, *, look: Look) -> EngineInfo | None:
         """Compile for frames of this size now; None where the look needs no engine.
 
-        Raises BackendError, or OutOfMemory where not even one frame fits.
+        Raises BackendError, or OutOfMemory where not even a tile fits.
         """
         if look.mix.strength > 0:
             width, height = working_size(width, height, stroke=look.stroke)
@@ -101,8 +105,8 @@ class Painter:
     def paint(self, images: ImageArray, look: Look) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB; the result has the same shape.
 
-        At strength 0 it is `images` itself. Raises BackendError, or OutOfMemory where not even one
-        frame fits.
+        At strength 0 it is `images` itself. Raises BackendError, or OutOfMemory where not even a tile
+        fits.
         """
         strength = look.mix.strength
         if strength == 0 or not len(images):
@@ -179,20 +183,25 @@ class Painter:
             precision=self._precision,
             device=self._device,
             latency=self._latency,
+            tile=self._tile,
         )
         engine, notes = self._open_engine(network, spec, self._backend, self._say)
         self.notes.extend(note for note in notes if note not in self.notes)
         return engine
 
     def _halve_batch(self, error: OutOfMemory) -> None:
-        """Forget all engines (they hold memory for the old batch) and go on with half of it."""
+        """Forget all engines (they hold memory for the old batch); go on with half of it, at last in tiles."""
         self.close()
-        if self.batch == 1:
+        if self._tile:
             raise OutOfMemory(
-                f"{error}; not even one frame fits: use a smaller --size, a larger --stroke or another --device"
+                f"{error}; not even a tile fits: use a smaller --size, a larger --stroke or another --device"
             ) from error
-        self.batch //= 2
-        self.warnings.append(f"the device ran out of memory: going on with batches of {self.batch}")
+        if self.batch > 1:
+            self.batch //= 2
+            self.warnings.append(f"the device ran out of memory: going on with batches of {self.batch}")
+        else:
+            self._tile = True
+            self.warnings.append("the device ran out of memory for one frame: going on in tiles")
 
 
 def working_size(width: int, height: int, *, stroke: float = 1.0) -> tuple[int, int]:

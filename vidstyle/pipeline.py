@@ -63,6 +63,7 @@ def render(
         device=options.device,
         precision=options.precision,
         batch=options.batch or DEFAULT_BATCH,
+        tile=options.tile,
         say=say,
     )
     with stop_requests() as stop, ExitStack() as stack:

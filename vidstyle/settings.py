@@ -63,7 +63,7 @@ class RenderOptions:
 
     `start` and `end` are seconds from the beginning of the film; `crf` is the encoder's own quality
     number; `styles` are names (in Gatys mode also pictures' paths) with weights, `gatys` `KEY=VALUE` words.
-    `batch` None leaves it to the backend's nature.
+    `batch` None leaves it to the backend's nature; `tile` paints in tiles, for pictures larger than the memory.
     """
 
     styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
@@ -85,6 +85,7 @@ class RenderOptions:
     device: str = "auto"
     precision: PrecisionChoice = "auto"
     batch: int | None = None
+    tile: bool = False
     overwrite: bool = False
     resume: bool = False
 

@@ -73,9 +73,7 @@ def train(
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
-    for path in (*paintings, content, *filter(None, [recipe])):
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder")
+    _check_exist(*paintings, content, *filter(None, [recipe]))
     guard()
     root = into or user_data()
     library = Library() if into is None else Library([into, *Library().roots])
@@ -91,6 +89,12 @@ def train(
         console.say(f"wrote {folder}")
     if json:
         console.data({"name": name, "steps": session.recipe.steps, "wrote": [str(folder) for folder in written]})
+
+
+def _check_exist(*paths: Path) -> None:
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
 
 
 def _one_style(
@@ -115,7 +119,8 @@ def _one_style(
         raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
     target = StyleTarget(name=name, paintings=paintings, size=size)
     alone = tune is Tune.style
-    card = dict(title=name, author="unknown", year="", licence="yours", source=", ".join(p.name for p in paintings))
+    source = ", ".join(painting.name for painting in paintings)
+    card = {"title": name, "author": "unknown", "year": "", "licence": "yours", "source": source}
     return Session(
         recipe=Recipe(
             architecture=architecture,

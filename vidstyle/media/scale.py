@@ -1,4 +1,4 @@
-"""Resizes pictures: areas averaged on the way down, bicubic on the way up."""
+"""Resizes pictures: linear or by areas on the way down, bicubic on the way up."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def resize(image: Picture, *, width: int, height: int) -> Picture:
         return image
     shrinks = width * height < image.shape[0] * image.shape[1]
     if cv2 := _opencv():
-        # Averaging areas is the only filter of OpenCV's that does not alias on the way down.
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        # Only averaging areas does not alias far down; up to a half, two pixels' mean does it ten times as fast.
+        half = 2 * width > image.shape[1] and 2 * height > image.shape[0]
+        method = (cv2.INTER_LINEAR if half else cv2.INTER_AREA) if shrinks else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
     return _resize_swscale(image, width, height, Interpolation.AREA if shrinks else Interpolation.BICUBIC)
 

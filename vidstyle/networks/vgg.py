@@ -70,7 +70,9 @@ class VGG(nn.Module):
             raise StyleError(f"{self.variant} has no layer {sorted(unknown)[0]!r}; it has conv1_1 to {self.layers[-1]}")
         found: dict[str, Tensor] = {}
         x = (pictures - self.get_buffer("mean")) / self.get_buffer("std")
-        x = x.to(self.convolutions["conv1_1"].weight.dtype)  # normalised at full precision, then as the weights are
+        x = x.to(
+            self.get_parameter("convolutions.conv1_1.weight").dtype
+        )  # normalised at full precision, then as the weights are
         for name, convolution in self.convolutions.items():
             if not wanted - set(found):
                 break
