@@ -67,7 +67,7 @@ class Stabiliser:
     a second flow: where the warped earlier frame differs from the present one, or the warped earlier result
     from the new painting, the new painting is shown alone. A cut, or another frame size, starts anew.
     With `fine`, for files, warps are bicubic and the contrast that averaging takes from moving strokes is put
-    back; that costs about as much again. No torch. Not thread-safe.
+    back; that costs four times as much. No torch. Not thread-safe.
     """
 
     def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
