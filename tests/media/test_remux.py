@@ -192,10 +192,39 @@ def test_subtitles_are_kept_converted_or_said_to_be_left_out(tmp_path: Path, suf
     warnings = copy_film(reader_of(source), target)
     assert [codec for kind, codec in kinds(target) if kind == "subtitle"] == becomes
     assert sum("subtitle" in line for line in warnings) == (0 if suffix == "mkv" else 2)
-    for index in range(1, 1 + len(becomes)):
+    with av.open(str(target)) as film:
+        tracks = [stream.index for stream in film.streams.subtitles]
+    for index in tracks:
         spoken = [p for p in packets(target, index) if b"hello" in bytes(p) or b"world" in bytes(p)]
         assert [float(p.pts * p.time_base) for p in spoken] == pytest.approx([0.2, 0.6], abs=0.002)
         assert [float(p.duration * p.time_base) for p in spoken] == pytest.approx([0.3, 0.3], abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_a_title_that_comes_late_and_briefly_keeps_its_moment(tmp_path: Path, suffix: str) -> None:
+    source = source_film(tmp_path / "in.mkv", sound=("aac",), subtitles=("srt",))
+    reader = reader_of(source)
+    reader.frames = given([noise(1)[0]] * 25 * 20).frames
+    with av.open(str(tmp_path / "late.mkv"), "w") as late:
+        text = late.add_stream_from_template(av.open(str(source)).streams.subtitles[0])
+        for begin, lasts in ((0, 40), (40, 40), (120, 40), (9000, 500), (9500, 1), (17000, 100)):
+            packet = av.Packet(b"words")
+            packet.pts = packet.dts = begin
+            packet.duration, packet.time_base, packet.stream = lasts, Fraction(1, 1000), text
+            late.mux(packet)
+    reader.container, reader.video_stream = av.open(str(tmp_path / "late.mkv")), None
+    copy_film(reader, tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        track = film.streams.subtitles[0]
+        shown = [(p.pts * p.time_base * 1000, p.duration * p.time_base * 1000) for p in film.demux(track) if p.size > 2]
+    assert shown == [(0, 40), (40, 40), (120, 40), (9000, 500), (9500, 1), (17000, 100)]
+
+
+def test_subtitles_are_not_put_into_an_mp4_that_cannot_be_searched(tmp_path: Path) -> None:
+    source = source_film(tmp_path / "in.mkv", subtitles=("srt",))
+    target = tmp_path / "out.mp4"
+    target.symlink_to("/dev/null")
+    assert any("subtitle" in line and "left out" in line for line in copy_film(reader_of(source), target))
 
 
 def test_mp4_subtitles_come_to_matroska(tmp_path: Path) -> None:
@@ -258,13 +287,11 @@ def jpeg() -> bytes:
 
 def test_a_second_film_is_left_out_and_said(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.mkv"), "w") as film:
-        for _ in range(2):
-            stream = film.add_stream("mpeg4", rate=25)
-            stream.width, stream.height = 64, 48
+        films = [film.add_stream("mpeg4", rate=25, width=64, height=48) for _ in range(2)]
+        for stream in films:
             frame = av.VideoFrame(64, 48, "yuv420p")
             frame.pts, frame.time_base = 0, Fraction(1, 25)
-            film.mux(stream.encode(frame))
-            film.mux(stream.encode(None))
+            film.mux([*stream.encode(frame), *stream.encode(None)])
     assert any("another" in line for line in copy_film(reader_of(tmp_path / "in.mkv"), tmp_path / "out.mkv"))
     assert kinds(tmp_path / "out.mkv") == [("video", "h264")]
 

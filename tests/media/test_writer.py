@@ -60,6 +60,18 @@ def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path) -> None:
         assert film.duration == pytest.approx(52 / 25 * av.time_base, abs=1000)
 
 
+@pytest.mark.parametrize("count", [8, 9, 15, 16, 17, 29, 36])
+def test_no_frame_is_cut_off_where_the_last_one_coded_is_not_the_last_one_shown(tmp_path: Path, count: int) -> None:
+    wide = np.kron(noise(1, 40, 12)[0], np.ones((6, 6, 1), np.uint8))
+    moving = [np.ascontiguousarray(wide[:, k : k + 64]) for k in range(count)]  # what x264 makes B-frames of
+    copy_film(given(moving), tmp_path / "out.mp4")
+    assert times(tmp_path / "out.mp4") == [Fraction(k, 25) for k in range(count)]
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        stream = film.streams.video[0]
+        assert stream.duration * stream.time_base == Fraction(count, 25)
+        assert film.duration == pytest.approx(count / 25 * av.time_base, abs=1000)
+
+
 def test_a_single_frame_has_a_duration(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     copy_film(given(noise(1)), target)

@@ -40,6 +40,7 @@ class ContainerFormat:
 
     `audio`, `subtitles` are what may be copied into it, None where FFmpeg's own table decides.
     `audio_encoder` and `text_subtitles` are what the rest is converted to, None where it is left out.
+    `subtitles_apart` says that they are added after the film, which needs a file that can be searched.
     `cover` is where an attached picture goes: "attachment" (Matroska), "atom" (mp4) or "none".
     """
 
@@ -50,6 +51,7 @@ class ContainerFormat:
     audio_encoder: str | None = None
     subtitles: frozenset[str] | None = frozenset()
     text_subtitles: str | None = None
+    subtitles_apart: bool = False
     attachments: bool = False
     chapters: bool = False
     cover: Literal["attachment", "atom", "none"] = "none"
@@ -75,6 +77,7 @@ _MP4 = ContainerFormat(
     audio_encoder="aac",
     subtitles=frozenset({"mov_text"}),
     text_subtitles="mov_text",
+    subtitles_apart=True,
     chapters=True,
     cover="atom",
     options=_MOV_OPTIONS,
@@ -89,6 +92,7 @@ _MOV = ContainerFormat(
     audio_encoder="aac",
     subtitles=frozenset({"mov_text"}),
     text_subtitles="mov_text",
+    subtitles_apart=True,
     chapters=True,
     options=_MOV_OPTIONS,
     stream_options=_MP4.stream_options,

@@ -89,7 +89,7 @@ class VideoEncoder:
         )
         self._durations: dict[int, int | None] = {}
         self._last_pts: int | None = None
-        self._first_pts = 0
+        self._first_pts = self._last_duration = 0
         self._spacing = self._longest = max(1, round(1 / (settings.rate * settings.time_base)))
         self.stream = _open_stream(container, settings)
         self._context: VideoCodecContext = self.stream.codec_context
@@ -105,7 +105,9 @@ class VideoEncoder:
             picture = self._palette.convert(picture)
         picture.time_base = self._settings.time_base
         picture.pts = self._pts(frame)
-        self._durations[picture.pts] = self._in_time_base(frame.duration, frame.time_base)
+        known = self._in_time_base(frame.duration, frame.time_base)
+        self._durations[picture.pts] = known
+        self._last_duration = known or self._spacing
         return self._timed(self._context.encode(picture))
 
     def flush(self) -> list[Packet[VideoStream]]:
@@ -113,6 +115,11 @@ class VideoEncoder:
         if self._last_pts is None:
             return []  # some encoders crash when flushed before their first frame
         return self._timed(self._context.encode(None))
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's beginning to the last one's end, so far."""
+        return ((self._last_pts or 0) - self._first_pts + self._last_duration) * self._settings.time_base
 
     def _pts(self, frame: Frame) -> int:
         pts = frame.pts if frame.time_base == self._settings.time_base else round(frame.time / self._settings.time_base)

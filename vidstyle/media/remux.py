@@ -6,7 +6,7 @@ Everything is decided by `plan_streams` before the first frame is painted; the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Literal, Protocol
@@ -60,7 +60,10 @@ class RemuxPlan:
 class Route(Protocol):
     """The way of one stream's packets into the output."""
 
-    stream: Stream
+    @property
+    def stream(self) -> Stream:
+        """The output's stream."""
+        ...
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Packets to mux for one of the input's."""
@@ -72,9 +75,19 @@ class Route(Protocol):
 
 
 def plan_streams(
-    source: InputContainer, target: ContainerFormat, *, video: int | None, audio: Literal["copy", "none"]
+    source: InputContainer,
+    target: ContainerFormat,
+    *,
+    video: int | None,
+    audio: Literal["copy", "none"],
+    searchable: bool = True,
 ) -> RemuxPlan:
-    """Decide for every stream but the film (`video`) whether and how `target` can hold it."""
+    """Decide for every stream but the film (`video`) whether and how `target` can hold it.
+
+    `searchable` says whether the target is a file, to which something can be added after the film.
+    """
+    if not searchable and target.subtitles_apart:
+        target = replace(target, subtitles=frozenset(), text_subtitles=None, cover="none")
     streams, warnings = [], []
     for stream in source.streams:
         if stream.index == video or (stream.type == "audio" and audio == "none"):

@@ -19,6 +19,7 @@ from av.subtitles.stream import SubtitleStream
 _BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
 _OPUS_RATE = 48_000
 _MILLISECOND = Fraction(1, 1000)
+_EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
 
 
 class AudioRoute:
@@ -94,6 +95,7 @@ class SubtitleRoute:
         context.time_base = stream.time_base = source.time_base or _MILLISECOND
         context.subtitle_header = self._decoder.subtitle_header
         context.open()
+        self._end: int | None = None  # of the text before
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         if packet.pts is None:
@@ -105,11 +107,25 @@ class SubtitleRoute:
             converted = self._context.encode_subtitle(subtitle)
         except av.error.FFmpegError:
             return  # text that FFmpeg cannot read is left out
-        converted.pts = converted.dts = packet.pts
-        converted.duration = packet.duration
-        converted.time_base = packet.time_base
-        converted.stream = self.stream
-        yield converted
+        yield from self._gap_before(packet)
+        yield self._at(converted, packet.pts, packet)
+        self._end = packet.pts + (packet.duration or 0)
+
+    def _gap_before(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """The empty text that stands between two others in mp4, where each lasts until the next."""
+        if self._context.name != "mov_text" or self._end is None or packet.pts is None:
+            return
+        if packet.pts > self._end:
+            yield self._at(Packet(_EMPTY_MOV_TEXT), self._end, packet, duration=packet.pts - self._end)
+
+    def _at(
+        self, text: Packet[Stream], pts: int, like: Packet[Stream], *, duration: int | None = None
+    ) -> Packet[Stream]:
+        text.pts = text.dts = pts
+        text.duration = like.duration if duration is None else duration
+        text.time_base = like.time_base
+        text.stream = self.stream
+        return text
 
     def flush(self) -> Iterator[Packet[Stream]]:
         yield from ()

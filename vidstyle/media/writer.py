@@ -11,13 +11,14 @@ from typing import Any
 import av
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.codecs import EncodeOptions, holds_alpha, pixel_format, video_encoder
 from vidstyle.media.containers import container_for, holds, supported_codecs
 from vidstyle.media.encoder import VideoEncoder, VideoSettings
-from vidstyle.media.mp4_cover import add_covers
+from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
 from vidstyle.media.protocol import CopiedPacket, Reader, Writer
@@ -25,6 +26,7 @@ from vidstyle.media.remux import (
     OrderedTimes,
     RemuxPlan,
     Route,
+    StreamPlan,
     add_route,
     codec_name,
     film_tags,
@@ -32,6 +34,7 @@ from vidstyle.media.remux import (
     stream_tags,
 )
 from vidstyle.media.shape import Shape, output_shape
+from vidstyle.media.side_track import SideTrack
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
@@ -102,6 +105,7 @@ class FilmWriter:
         self._covers: list[tuple[str, bytes]] = []
         self._cover_codecs: dict[int, str] = {}
         self._routes: dict[int, Route] = {}
+        self._sides: list[SideTrack] = []
         self._add_streams(source, plan)
 
     @property
@@ -143,7 +147,13 @@ class FilmWriter:
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
             return RemuxPlan(streams=(), warnings=())
-        plan = plan_streams(source.container, self._format, video=source.video_stream, audio=options.audio)
+        plan = plan_streams(
+            source.container,
+            self._format,
+            video=source.video_stream,
+            audio=options.audio,
+            searchable=not self._part.direct,
+        )
         self._warnings.extend(plan.warnings)
         return plan
 
@@ -162,7 +172,7 @@ class FilmWriter:
                 self._cover_codecs[entry.index] = codec_name(stream)
                 continue
             try:
-                self._routes[entry.index] = add_route(self._output, stream, entry, self._format)
+                self._routes[entry.index] = self._route(stream, entry)
             except _WRITE_ERRORS as error:
                 raise output_error(error, f"the {stream.type} stream #{entry.index} in {self._part.target}") from error
         self._output.metadata.update(film_tags(container))
@@ -172,6 +182,13 @@ class FilmWriter:
             film = container.streams[source.video_stream]
             self._encoder.stream.metadata.update(stream_tags(film))
             self._encoder.stream.disposition = film.disposition
+
+    def _route(self, stream: Stream, entry: StreamPlan) -> Route:
+        if stream.type != "subtitle" or not self._format.subtitles_apart:
+            return add_route(self._output, stream, entry, self._format)
+        side = SideTrack(self._format.muxer)
+        self._sides.append(side)
+        return side.attach(add_route(side.output, stream, entry, self._format))
 
     def write(self, frame: Frame) -> None:
         """Encode one frame. Raises OutputError."""
@@ -238,8 +255,8 @@ class FilmWriter:
                 if not broken and self._frames:
                     self._flush()
                 self._output.close()
-                if commit and self._covers and self._frames and not broken:
-                    add_covers(self._part.path, self._covers)
+                if self._frames and not broken and self._format.subtitles_apart and not self._part.direct:
+                    self._finish_index()
         except OutputError:
             if not broken:  # else this is the same trouble a second time
                 raise
@@ -254,6 +271,12 @@ class FilmWriter:
         self._mux_film(self._encoder.flush())
         for route in self._routes.values():
             self._mux_copied(route.flush())
+
+    def _finish_index(self) -> None:
+        mend_duration(self._part.path, self._encoder.duration)
+        tracks = [track for side in self._sides if (track := side.finish())]
+        if self._covers or tracks:
+            complete_index(self._part.path, covers=self._covers, tracks=tracks)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:

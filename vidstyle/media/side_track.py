@@ -1,0 +1,53 @@
+"""A subtitle track kept aside until the film is complete."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import av
+from av.packet import Packet
+from av.stream import Stream
+
+from vidstyle.media.remux import OrderedTimes, Route
+
+
+class SideTrack:
+    """A small file in memory with one subtitle track, for containers to which they are added after the film."""
+
+    def __init__(self, muxer: str) -> None:
+        self._file = io.BytesIO()
+        self.output = av.open(self._file, "w", format=muxer)
+        self._route: Route | None = None
+        self._times = OrderedTimes()
+        self._begun = False
+
+    @property
+    def stream(self) -> Stream:
+        """The track."""
+        assert self._route is not None
+        return self._route.stream
+
+    def attach(self, route: Route) -> SideTrack:
+        """Take the packets of a route into `output` from now on."""
+        self._route = route
+        return self
+
+    def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """Keep the packet's texts here; nothing is left for the film's own muxer."""
+        assert self._route is not None
+        for text in self._times.in_order(self._route.feed(packet)):
+            self._begun = True
+            self.output.mux_one(text)
+        yield from ()
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        """Nothing: see `finish`."""
+        yield from ()
+
+    def finish(self) -> bytes:
+        """The whole file; empty where there was no text at all."""
+        if not self._begun:
+            return b""
+        self.output.close()
+        return self._file.getvalue()
