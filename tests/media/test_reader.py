@@ -15,6 +15,7 @@ from tests.media.reading import field_colours, frames_of, near, quarters, split,
 from vidstyle.errors import InputError, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.media.reader import open_reader, probe
+from vidstyle.media.window import TimeWindow
 
 
 def numbered(count: int, *, width: int = 64, height: int = 48) -> list[ImageArray]:
@@ -78,6 +79,20 @@ def test_sound_of_a_part_keeps_its_distance(tmp_path: Path) -> None:
         kept = {bytes(p.packet): p.packet.pts * p.packet.time_base for p in part if p.packet.pts is not None}
     assert kept.keys() == {data for data, time in times.items() if start <= time < end}
     assert all(abs(times[data] - start - time) <= Fraction(1, 1000) for data, time in kept.items())
+
+
+def test_chapters_of_a_part_move_with_it() -> None:
+    marks = [(0, 1000, "One"), (1000, 2000, "Two"), (2000, 3000, "Three")]
+    whole = [
+        {"id": i, "start": a, "end": b, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+        for i, (a, b, title) in enumerate(marks)
+    ]
+    part = TimeWindow(origin=Fraction(0), tick=Fraction(1, 25), start=Fraction("1.5"), end=Fraction("2.5"))
+    assert [(c["start"], c["end"], c["metadata"]["title"]) for c in part.chapters(whole)] == [
+        (0, 500, "Two"),
+        (500, 1000, "Three"),
+    ]
+    assert TimeWindow(origin=Fraction(0), tick=Fraction(1, 25)).chapters(whole) == whole
 
 
 def test_parts_that_make_no_sense(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -15,6 +16,9 @@ from av.container import InputContainer
 from vidstyle.frames import ColourInfo, Frame, ImageArray, VideoInfo
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.writer import EncodeOptions, open_writer
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 PATCHES = np.array(
     [
@@ -35,6 +39,10 @@ class GivenReader:
     container: InputContainer | None = None
     video_stream: int | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        return [] if self.container is None else self.container.chapters()
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self.frames)

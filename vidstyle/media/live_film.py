@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 from vidstyle.media.protocol import CopiedPacket, Writer
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 TIME_BASE = Fraction(1, 90_000)
 
@@ -71,6 +74,7 @@ class _NoFilm:
     def __init__(self, info: VideoInfo) -> None:
         self.info = info
         self.warnings: list[str] = []
+        self.chapters: list[Chapter] = []
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import av
 
 from vidstyle.frames import Frame, VideoInfo
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,11 @@ class Reader(Protocol):
     @property
     def video_stream(self) -> int | None:
         """Index of the film's own stream in `container`."""
+        ...
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """The chapters of what is read, moved together with its frames."""
         ...
 
     @property

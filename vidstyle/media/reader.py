@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import av
 from av.container import InputContainer
@@ -22,6 +22,9 @@ from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.sequence import SequenceReader, find_sequence
 from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 _INTERLEAVING = Fraction(1)  # seconds by which sound may lie behind the picture in a file
 
@@ -104,6 +107,11 @@ class FilmReader:
     def video_stream(self) -> int:
         """Index of the film's own stream."""
         return self._stream.index
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """The part's chapters, moved together with its frames."""
+        return self._window.chapters(self._container.chapters())
 
     @property
     def warnings(self) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.notes import Notes
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.window import TimeWindow
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 SEQUENCE_RATE = Fraction(25)
 """Frames a second of numbered pictures, which have no time of their own."""
@@ -108,6 +111,11 @@ class SequenceReader:
     def video_stream(self) -> None:
         """A sequence has no streams."""
         return None
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """A sequence has no chapters."""
+        return []
 
     @property
     def warnings(self) -> list[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from vidstyle.errors import UsageError
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # only PyAV's stubs have it
 
 _MICROSECOND = Fraction(1, 1_000_000)
 
@@ -81,6 +86,19 @@ class TimeWindow:
             return False
         self._move(packet)
         return True
+
+    def chapters(self, whole: Iterable[Chapter]) -> list[Chapter]:
+        """The chapters that reach into the part, cut to it and moved with it."""
+        found: list[Chapter] = []
+        for chapter in whole:
+            tick = chapter["time_base"] or _MICROSECOND
+            begins = max(chapter["start"] * tick, self.first or Fraction(0))
+            ends = chapter["end"] * tick if self.last is None else min(chapter["end"] * tick, self.last)
+            if begins < ends or not (self.first or self.last):
+                moved = self.start or Fraction(0)
+                start, end = (round((moment - moved) / tick) for moment in (begins, ends))
+                found.append({**chapter, "start": start, "end": end, "time_base": tick})
+        return found
 
     def _move(self, packet: Packet[Stream]) -> None:
         seconds = self.shift * self.tick

@@ -177,7 +177,7 @@ class FilmWriter:
                 raise output_error(error, f"the {stream.type} stream #{entry.index} in {self._part.target}") from error
         self._output.metadata.update(film_tags(container))
         if self._format.chapters:
-            self._output.set_chapters(container.chapters())
+            self._output.set_chapters(source.chapters)
         if source.video_stream is not None:
             film = container.streams[source.video_stream]
             self._encoder.stream.metadata.update(stream_tags(film))
