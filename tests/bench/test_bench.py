@@ -24,7 +24,7 @@ PEERS = Case(network="classic", engine=PEER, precision="fp32", width=640, height
 def results(*timings: Timing) -> report.Results:
     film = loop.LoopTiming(
         width=1280, height=720, frames=50, fps=25, engine="live, openvino bf16", stages={"read": 1, "paint": 2},
-        cpu_seconds=4, peer_fps=0.25,
+        cpu_seconds=4, overlap=0.9, peer_fps=0.25,
     )  # fmt: skip
     starts = [loop.StartTiming(what="vidstyle --help", seconds=0.1)]
     return report.Results(

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from vidstyle.backends.cpu import processor
 from vidstyle.bench.cases import measure_command
 from vidstyle.bench.worker import eager_peer, moving_pictures
 from vidstyle.errors import VidstyleError
@@ -21,7 +22,8 @@ PEER_FRAMES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class LoopTiming:
-    """A film through `vidstyle render`: frames a second end to end, the engine, seconds each stage was busy;
+    """A film through `vidstyle render`: frames a second end to end, the engine, seconds each stage was busy.
+    `overlap` is the rate reached, of that which the summed CPU time allows on all processors;
     `peer_fps` is the peers' way on a few frames of the same film, 0 where it was not measured."""
 
     width: int
@@ -31,6 +33,7 @@ class LoopTiming:
     engine: str
     stages: dict[str, float]
     cpu_seconds: float
+    overlap: float
     peer_fps: float = 0
 
 
@@ -55,6 +58,7 @@ def time_loop(folder: Path, *, size: tuple[int, int], frames: int, peer: bool) -
         engine=f"{report['network']}, {report['backend']} {report['precision']}",
         stages={name: round(stage["busy_seconds"], 3) for name, stage in report["stages"].items()},
         cpu_seconds=round(report["cpu_seconds"], 2),
+        overlap=round(report["cpu_seconds"] / report["seconds"] / processor().threads, 2),
         peer_fps=round(time_peer_loop(film, folder / "peer.mp4"), 4) if peer else 0,
     )
 

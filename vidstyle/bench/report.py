@@ -95,6 +95,7 @@ def loop_lines(results: Results) -> list[str]:
             lines.append(f"the peers' way, film to film: {loop.peer_fps:.3f} frames a second; ours is {ratio}")
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in loop.stages.items())
         lines.append(f"busy seconds of each stage: {stages}; CPU seconds of all threads: {loop.cpu_seconds:.1f}")
+        lines.append(f"the stages overlap: {loop.overlap:.2f} of the rate that this CPU time allows")
     lines += [f"{start.what}: {start.seconds:.2f} s" for start in results.starts]
     return lines
 
