@@ -90,6 +90,8 @@ def test_keys_steer_what_is_seen(display: Display, session: subprocess.Popen, tm
     display.press("p", "p")
     display.wait_until(lambda: abs(blue() - 60) < 8, "p goes back")
 
+    display.press("f")  # frozen, so that both screenshots are of the same picture
+    time.sleep(0.4)
     before = display.screenshot("overlay")
     assert before[:60, :250].max() > 200, "the overlay is written top left"
     display.press("h")
@@ -97,6 +99,7 @@ def test_keys_steer_what_is_seen(display: Display, session: subprocess.Popen, tm
     help_ = display.screenshot("help")
     assert help_[100:260, 10:150].mean() < 0.6 * before[100:260, 10:150].mean(), "a dark box"
     assert help_[100:260, 10:150].max() > 240, "with white words"
+    display.press("f")
     display.press("h", "m", "c", "b", "t", "plus", "minus", "bracketright", "period", "f", "o")
     time.sleep(0.4)
     display.screenshot("many")
