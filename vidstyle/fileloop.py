@@ -134,7 +134,7 @@ class FileLoop:
         try:
             waited = work()
         except ChannelClosed:
-            pass
+            pass  # another stage failed or the user stopped: that is what the main thread raises
         except BaseException as error:  # whatever it is, the main thread raises it
             self._failure = self._failure or error
             self._break_off()

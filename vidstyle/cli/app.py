@@ -36,13 +36,10 @@ COMMANDS = {
     "explore content": ("vidstyle.cli.explore:content", "What the content loss sees of a picture."),
     "explore texture": ("vidstyle.cli.explore:texture", "What the style loss sees of a painting."),
     "explore compare": ("vidstyle.cli.explore:compare", "Gatys and the networks side by side."),
-    "serve": ("vidstyle.cli.serve:serve", "The studio page in the browser."),
     "build": ("vidstyle.cli.build:build", "Compile engines ahead of their first use."),
     "bench": ("vidstyle.cli.bench:bench", "Measure engines and the whole loop on this machine."),
     "eval pictures": ("vidstyle.cli.eval_pictures:pictures", "Content and style losses, shift error, noise gain."),
     "eval video": ("vidstyle.cli.eval_video:video", "Steadiness and losses of a painted film."),
-    "eval steadiness": ("vidstyle.cli.eval_steadiness:steadiness", "How much a painted film flickers."),
-    "eval precision": ("vidstyle.cli.eval_precision:precision", "How near fast arithmetic is to fp32."),
     "doctor": ("vidstyle.cli.doctor:doctor", "What works on this machine, and what to do about the rest."),
 }
 """Words of every command, to (module:function, help)."""
@@ -50,7 +47,7 @@ COMMANDS = {
 GROUPS = {
     "styles": "List, show, add, import and remove styles.",
     "explore": "What the style losses see: content, texture, comparisons.",
-    "eval": "Measure pictures, steadiness and precision.",
+    "eval": "Measure painted pictures and films.",
 }
 """Help of the first words that several commands share."""
 
