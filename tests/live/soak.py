@@ -1,7 +1,8 @@
 """The long run: 720p at 30 fps from a film, the shipped network, latency and memory watched all along.
 
-`python -m tests.live.soak [SECONDS] [--slow]` prints the result as JSON. `--slow` makes each run of the
-engine take at least two frame times, which is half the speed that is needed.
+`python -m tests.live.soak [SECONDS] [--slow]` prints the result as JSON, with what is not as it must be under
+"verdict"; any of that makes the exit status 1. `--slow` makes each run of the engine take at least two frame
+times, which is half the speed that is needed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from vidstyle.backends.protocol import Engine
 from vidstyle.backends.registry import open_engine
@@ -30,7 +32,12 @@ from vidstyle.media.synthetic import scene
 from vidstyle.painter import Painter
 from vidstyle.styles import IDENTITY, Library
 
+FloatArray = NDArray[np.float64]
+
 RATE = 30
+
+SLOWED = 2 / RATE
+"""Seconds that each run of the slowed engine takes at least."""
 
 
 class Watch(NullOutput):
@@ -86,7 +93,7 @@ def write_film(path: Path, seconds: int = 2) -> None:
 
 
 def soak(seconds: float, *, folder: Path, slow: bool = False) -> dict[str, Any]:
-    """Run a session for `seconds` and tell its rate, latency (ms), their trends, and the memory's growth (MiB)."""
+    """Run a session for `seconds` and tell its rate, its latency, its memory, their trends, and the verdict."""
     film = folder / "scene.mp4"
     write_film(film)
     library = Library()
@@ -99,7 +106,7 @@ def soak(seconds: float, *, folder: Path, slow: bool = False) -> dict[str, Any]:
 
     def open_slowly(network: Any, spec: Any, backend: str, say: Callable[[str], None]) -> tuple[Engine, list[str]]:
         engine, notes = open_engine(network, spec, backend=backend, say=say)
-        return SlowEngine(engine, 2 / RATE), notes
+        return SlowEngine(engine, SLOWED), notes
 
     def make_painter() -> Painter:
         return Painter(network, latency=True, open_engine=open_slowly if slow else None)
@@ -113,9 +120,8 @@ def soak(seconds: float, *, folder: Path, slow: bool = False) -> dict[str, Any]:
     turner.start()
     loop.run([watch])
     values = loop.as_json()
-    settled = np.array(watch.seconds[min(10, len(watch.seconds) // 3) :])
-    third = max(1, len(settled) // 3)
-    return {
+    times, latencies, memory = np.array(watch.seconds[len(watch.seconds) // 2 :]).T
+    result = {
         "seconds": values["seconds"],
         "captured": values["captured"],
         "delivered": values["delivered"],
@@ -125,11 +131,42 @@ def soak(seconds: float, *, folder: Path, slow: bool = False) -> dict[str, Any]:
         "fps": values["fps"],
         "p50_ms": values["latency_ms"]["p50"],
         "p99_ms": values["latency_ms"]["p99"],
-        "latency_trend_ms": round(1000 * float(settled[-third:, 1].mean() - settled[:third, 1].mean()), 2),
-        "memory_growth_mib": round(float(settled[-third:, 2].mean() - settled[:third, 2].mean()), 2),
+        "worst_second_ms": round(1000 * float(np.max([mean for _, mean, _ in watch.seconds[5:]], initial=0)), 1),
+        "latency_rise_ms": round(1000 * rise(times, latencies), 2),
+        "memory_rise_mib": round(rise(times, memory), 2),
+        "memory_mib": [round(mib, 1) for _, _, mib in watch.seconds[::30]],
         "working_size": values["working_size"],
         "engine": f"{values['backend']} {values['device']} {values['precision']}",
     }
+    return result | {"verdict": verdict(result, slow=slow)}
+
+
+def rise(times: FloatArray, values: FloatArray) -> float:
+    """By how much `values` rise from the first of `times` to the last, on the line of the median slope of all pairs.
+
+    A few steps, as an allocator makes them, and single slow seconds do not count; a leak does (Theil 1950, Sen 1968).
+    """
+    first, second = np.triu_indices(len(times), 1)
+    slopes = (values[second] - values[first]) / (times[second] - times[first])
+    return float(np.median(slopes) * (times[-1] - times[0]))
+
+
+def verdict(result: dict[str, Any], *, slow: bool) -> list[str]:
+    """What is not as it must be; empty where all is well. The rises are those in the run's second half."""
+    latest = 3000 * SLOWED if slow else 66
+    most_dropped = 0.7 if slow else 0.05
+    least_dropped = 0.3 if slow else 0.0
+    share = result["dropped"] / max(1, result["captured"])
+    checks = {
+        "too few pictures a second": slow or result["fps"] >= 29.5,
+        f"p99 above {latest:g} ms": result["p99_ms"] <= latest,
+        "latency is not bounded": result["worst_second_ms"] <= 5 * latest,
+        f"{share:.0%} of the pictures dropped": least_dropped <= share <= most_dropped,
+        "pictures left uncounted": result["in_flight"] == 0,
+        "latency has a trend": abs(result["latency_rise_ms"]) <= 5,
+        "memory has a trend": result["memory_rise_mib"] <= 1,
+    }
+    return [words for words, well in checks.items() if not well]
 
 
 def _turn_styles(control: Control, seconds: float) -> None:
@@ -145,3 +182,4 @@ if __name__ == "__main__":
         numbers = [float(word) for word in sys.argv[1:] if not word.startswith("-")]
         result = soak(numbers[0] if numbers else 600.0, folder=Path(folder), slow="--slow" in sys.argv)
     print(json.dumps(result, indent=1))  # noqa: T201
+    sys.exit(bool(result["verdict"]))

@@ -130,11 +130,4 @@ def test_a_long_run_holds_rate_latency_and_memory(tmp_path: Path, slow: bool) ->
     from tests.live.soak import soak
 
     result = soak(float(os.environ["VIDSTYLE_SOAK"]), folder=tmp_path, slow=slow)
-    if not slow:
-        assert result["fps"] >= 29.5, result
-        assert result["p99_ms"] <= 66, result
-    assert result["p99_ms"] <= 200, result
-    assert abs(result["latency_trend_ms"]) <= 5, result
-    assert result["memory_growth_mib"] <= 20, result
-    assert result["in_flight"] == 0, result
-    assert (result["dropped"] > 0.3 * result["captured"]) == slow, result
+    assert not result["verdict"], result

@@ -163,6 +163,8 @@ class LiveLoop:
             self._outlets.append(Outlet(window, self.picture, self.statistics, main_thread=True, clock=self._clock))
         for outlet in self._outlets:
             outlet.start()
+        for outlet in self._outlets:
+            outlet.check()
         if engine := self._easel.engine_info:
             self._say(
                 f"painting with {engine.backend} on {engine.device}, {engine.precision}, "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vidstyle.errors import OutputError, VidstyleError
@@ -22,14 +23,21 @@ SOUND_KEPT = 200
 PAUSE = 2.5
 """Periods without a new picture after which the last one is repeated for a steady output."""
 
+OPENING = 1.0
+"""Seconds that a session waits for its outputs before it begins without them."""
+
 LAST_PICTURE = 0.5
 """Seconds that the last picture may wait for its output at the end."""
+
+STUCK = 3.0
+"""Seconds after which a call into an output counts as stuck: our own transports give up sooner."""
 
 
 class Outlet:
     """One output, its mailbox and its thread.
 
     `main_thread` outlets start no thread: their owner calls `pump` (windows must live in the main thread).
+    `error` is what ended the output for good.
     """
 
     def __init__(
@@ -44,7 +52,7 @@ class Outlet:
     ) -> None:
         self.output = output
         self.error: OutputError | None = None
-        self.trouble = ""
+        self._trouble = ""
         self._picture = picture
         self._statistics = statistics
         self._back_off = back_off
@@ -56,28 +64,43 @@ class Outlet:
         self._is_open = False
         self._attempt = 0
         self._retry_at = 0.0
+        self._called_at: float | None = None
+        self._was_tried = threading.Event()
         self._period = 1 / float(picture.rate)
         self._thread = (
             None if main_thread else threading.Thread(target=self._run, name=f"vidstyle-{output.name}", daemon=True)
         )
         statistics.add_output(output.name)
 
-    def start(self) -> None:
-        """Open the output here and begin. Raises OutputError if it can never work; a receiver may come later."""
-        self._try_to_open()
-        if self.error:
-            raise self.error
-        self.start_in_thread()
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be delivered now, while there is hope; empty where all is well."""
+        return f"{self.output.name}: the receiver takes nothing" if self._is_stuck else self._trouble
 
-    def start_in_thread(self) -> None:
-        """Begin, and open the output there; `error` tells later if that failed."""
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether a call into the output does not come back."""
+        called_at = self._called_at
+        return called_at is not None and self._clock() - called_at > STUCK
+
+    def start(self) -> None:
+        """Open the output and begin, in the outlet's own thread if it has one."""
         if self._thread:
             self._thread.start()
+        else:
+            self._try_to_open()
+
+    def check(self, timeout: float = OPENING) -> None:
+        """Wait until the output was tried, `timeout` seconds at most. Raises OutputError if it can never work."""
+        self._was_tried.wait(timeout)
+        if self.error:
+            raise self.error
 
     def put(self, frame: LiveFrame) -> None:
         """Offer a picture; never waits."""
         for late in self._mailbox.put(frame):
-            self._drop(late, "at the end" if self._stop.is_set() else f"{self.output.name} busy")
+            why = "busy" if self._is_open else "not connected"
+            self._drop(late, "at the end" if self._stop.is_set() else f"{self.output.name} {why}")
 
     def hear(self, sound: Sound) -> None:
         """Offer sound; never waits."""
@@ -97,8 +120,13 @@ class Outlet:
         self._deliver(frame)
         self._last = frame
 
-    def stop(self, timeout: float = 5.0) -> bool:
-        """Finish and close the output; False if it did not come back within `timeout` seconds."""
+    def stop(self, timeout: float | None = None) -> bool:
+        """Finish and close the output; False if it did not come back within `timeout` seconds.
+
+        Without `timeout` that is 5 s, and next to nothing for an output that is stuck already.
+        """
+        if timeout is None:
+            timeout = LAST_PICTURE if self._is_stuck else 5.0
         if self._is_open and self._thread:
             self._mailbox.wait_until_empty(LAST_PICTURE)
         self._stop.set()
@@ -115,6 +143,7 @@ class Outlet:
 
     def _run(self) -> None:
         try:
+            self._try_to_open()
             while self.error is None:
                 self.pump(0.5)
         except MailboxClosed:
@@ -140,9 +169,10 @@ class Outlet:
             self._drop(frame, f"{self.output.name} not connected")
             return
         try:
-            while self._sounds:
-                self.output.hear(self._sounds.popleft())
-            self.output.write(frame)
+            with self._call():
+                while self._sounds:
+                    self.output.hear(self._sounds.popleft())
+                self.output.write(frame)
         except ReceiverAbsent:
             self._drop(frame, f"{self.output.name} without receiver")
         except OutputLost as error:
@@ -162,21 +192,32 @@ class Outlet:
         if not frame.repeated:
             self._statistics.output_dropped(self.output.name, frame.index, reason)
 
+    @contextlib.contextmanager
+    def _call(self) -> Iterator[None]:
+        """Within it, the output is called, and may not come back."""
+        self._called_at = self._clock()
+        try:
+            yield
+        finally:
+            self._called_at = None
+
     def _try_to_open(self) -> None:
         try:
-            self.output.open(self._picture)
+            with self._call():
+                self.output.open(self._picture)
         except OutputLost as error:
             self._lose(error)
         except OutputError as error:
             self.error = error
         else:
-            if self.trouble:
+            if self._trouble:
                 self._statistics.output_reconnected(self.output.name)
-            self._is_open, self.trouble = True, ""
-            self._sounds.clear()
+            self._is_open, self._trouble = True, ""
+        finally:
+            self._was_tried.set()
 
     def _lose(self, error: OutputLost) -> None:
-        self.trouble = str(error)
+        self._trouble = str(error)
         self._close()
         self._retry_at = self._clock() + self._back_off[min(self._attempt, len(self._back_off) - 1)]
         self._attempt += 1
@@ -184,7 +225,8 @@ class Outlet:
     def _close(self) -> None:
         self._is_open = False
         try:
-            self.output.close()
+            with self._call():
+                self.output.close()
         except OutputLost:
             pass  # a receiver that is gone cannot be told goodbye
         except OutputError as error:

@@ -77,7 +77,7 @@ class Recorder:
         self._outlet = outlet
         self.recordings.append(path)
         self._say(f"recording to {path}")
-        outlet.start_in_thread()
+        outlet.start()
         return True
 
     def _fail(self, words: str) -> None:

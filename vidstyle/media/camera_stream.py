@@ -62,7 +62,7 @@ class StreamCamera:
         self._reformatter = VideoReformatter()
         self._upright: PictureFilter | None = None
         self._pace = Pace()
-        self._sounds: list[Sound] = []
+        self._sounds: list[tuple[av.AudioFrame, float]] = []
         self._offset = self._end = 0.0
         self._pictures = self._decode()
         self.info = self._describe()
@@ -89,8 +89,10 @@ class StreamCamera:
         return self.read()
 
     def sounds(self) -> list[Sound]:
+        if not self._pace.has_begun:
+            return []
         heard, self._sounds = self._sounds, []
-        return heard
+        return [Sound(samples=samples, captured=self._pace.moment(at)) for samples, at in heard]
 
     def close(self) -> None:
         self._container.close()
@@ -105,8 +107,7 @@ class StreamCamera:
                 return
             for frame in packet.decode():
                 if isinstance(frame, av.AudioFrame):
-                    at = self._offset + float(frame.time or 0)
-                    self._sounds.append(Sound(samples=frame, captured=self._pace.moment(at)))
+                    self._sounds.append((frame, self._offset + float(frame.time or 0)))
                 elif isinstance(frame, av.VideoFrame) and not self._is_half(frame):
                     yield from self._on_time(frame)
 
@@ -127,6 +128,11 @@ class StreamCamera:
             image = self._picture(ready)
             period = 1 / float(self._video.average_rate) if self._video.average_rate else 0.04
             self._end = max(self._end, at + period)
+            if not self._pace.has_begun:
+                yield image
+                # Only now: who takes a film's first picture may let it wait until everything is ready.
+                self._pace.begin(at)
+                continue
             if self._paced:
                 self._pace.wait(at)
             else:

@@ -6,13 +6,13 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
+from vidstyle.media.sound_track import SoundTrack
 
 TIME_BASE = Fraction(1, 90_000)
 """MPEG's own clock."""
@@ -20,10 +20,6 @@ TIME_BASE = Fraction(1, 90_000)
 KEYFRAME_EVERY = 1.0
 """Seconds between keyframes: as long as a new viewer waits at most."""
 
-GAP = 0.1
-"""Seconds by which sound may be off its time before it is set right; below that it runs on without a seam."""
-
-SOUND_RATE = 48_000
 _BITS_PER_PIXEL = 0.2
 
 
@@ -36,18 +32,14 @@ class LiveEncoder:
     def __init__(self, container: OutputContainer, picture: PictureFormat) -> None:
         self._container = container
         self._video = _video_stream(container, picture)
-        self._audio: AudioStream | None = None
-        if picture.sound:
-            self._audio = container.add_stream("aac", rate=SOUND_RATE, layout="stereo", bit_rate=128_000)
+        self._sound = SoundTrack(container, picture.sound) if picture.sound else None
         self._reformatter = VideoReformatter()
         self._start: float | None = None
         self._last_pts = -1
         self._next_keyframe = 0.0
-        self._resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SOUND_RATE)
-        self._next_sample: int | None = None
 
     def write(self, frame: LiveFrame) -> None:
-        """Encode one picture (H, W, 3) uint8 RGB and hand it to the muxer. Raises what PyAV raises."""
+        """Encode one picture (H, W, 3) uint8 RGB, and the sound up to it, for the muxer. Raises what PyAV raises."""
         if self._start is None:
             self._start = frame.captured
         seconds = frame.captured - self._start
@@ -63,31 +55,22 @@ class LiveEncoder:
             self._next_keyframe = seconds + KEYFRAME_EVERY
         else:
             picture.pict_type = PictureType.NONE
+        if self._sound:
+            self._container.mux(list(self._sound.until(frame.captured)))
         self._container.mux(self._video.encode(picture))
 
     def hear(self, sound: Sound) -> None:
-        """Encode a piece of sound; what was heard before the first picture is left out."""
-        if not self._audio or self._start is None or sound.captured < self._start:
-            return
-        due = round((sound.captured - self._start) * SOUND_RATE)
-        if self._next_sample is None or abs(due - self._next_sample) > GAP * SOUND_RATE:
-            if self._next_sample is not None and due < self._next_sample:
-                return  # time that has been heard already
-            self._next_sample = due
-        samples = sound.samples
-        samples.pts = None  # the camera's clock is not ours
-        for piece in self._resampler.resample(samples):
-            piece.pts, piece.time_base = self._next_sample, Fraction(1, SOUND_RATE)
-            self._next_sample += piece.samples
-            self._container.mux(self._audio.encode(piece))
+        """Take a piece of sound, to be encoded with the picture it belongs to."""
+        if self._sound:
+            self._sound.hear(sound)
 
     def finish(self) -> None:
         """Write what the encoders still hold."""
         if self._start is None:
             return
         self._container.mux(self._video.encode(None))
-        if self._audio and self._next_sample is not None:
-            self._container.mux(self._audio.encode(None))
+        if self._sound:
+            self._container.mux(list(self._sound.finish()))
 
 
 def _video_stream(container: OutputContainer, picture: PictureFormat) -> VideoStream:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from av.packet import Packet
 
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 from vidstyle.media.protocol import CopiedPacket, Writer
-from vidstyle.media.writer import EncodeOptions, check_target, open_writer
+from vidstyle.media.sound_track import SoundTrack
+from vidstyle.media.writer import EncodeOptions, FilmWriter, check_target, open_writer
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # only PyAV's stubs have it
@@ -19,11 +22,13 @@ TIME_BASE = Fraction(1, 90_000)
 PRESET = "ultrafast"
 """x264's: a live session has no time for better compression. Other encoders have presets of their own."""
 
+MuxSound = Callable[["Iterable[Packet[Any]]"], None]
+
 _H264_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".ts")
 
 
 class LiveFilm:
-    """Writes a film file; frames keep the distances at which they were captured. It carries no sound.
+    """Writes a film file; frames and sound keep the distances at which they were captured.
 
     As in `render` the file has a `.part` beside its name until it is complete, and that is playable.
     """
@@ -38,30 +43,44 @@ class LiveFilm:
         self._start: float | None = None
         self._last = -1
         self._frames = 0
+        self._sound: SoundTrack | None = None
+        self._mux_sound: MuxSound | None = None
 
     def open(self, picture: PictureFormat) -> None:
         """Open the file. Raises OutputError."""
         info = VideoInfo(width=picture.width, height=picture.height, time_base=TIME_BASE, rate=picture.rate)
         preset = PRESET if self.name.lower().endswith(_H264_SUFFIXES) else None
-        self._writer = open_writer(self.name, source=_NoFilm(info), options=EncodeOptions(preset=preset, audio="none"))
+        writer = open_writer(self.name, source=_NoFilm(info), options=EncodeOptions(preset=preset, audio="none"))
+        self._writer = writer
+        if picture.sound and isinstance(writer, FilmWriter):  # others write pictures only
+            self._sound, self._mux_sound = writer.add_sound(picture.sound), writer.mux_sound
 
     def write(self, frame: LiveFrame) -> None:
         """Write one picture, (H, W, 3) uint8 RGB. Raises OutputError."""
         assert self._writer
         if self._start is None:
             self._start = frame.captured
+        if self._sound and self._mux_sound:
+            self._mux_sound(self._sound.until(frame.captured))
         pts = max(self._last + 1, round((frame.captured - self._start) / TIME_BASE))
         self._writer.write(Frame(image=frame.image, pts=pts, time_base=TIME_BASE, index=self._frames))
         self._last = pts
         self._frames += 1
 
     def hear(self, sound: Sound) -> None:
-        """Recordings carry no sound."""
+        """Take a piece of sound, to be written with the picture it belongs to."""
+        if self._sound:
+            self._sound.hear(sound)
 
     def close(self) -> None:
         """Complete the file; one without pictures disappears. Raises OutputError."""
         writer, self._writer = self._writer, None
-        if writer:
+        if not writer:
+            return
+        try:
+            if self._sound and self._mux_sound:
+                self._mux_sound(self._sound.finish())
+        finally:
             writer.close(commit=self._frames > 0)
 
 

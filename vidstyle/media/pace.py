@@ -9,26 +9,30 @@ LATE = 0.25
 
 
 class Pace:
-    """Maps film time (seconds) to the monotonic clock; the first moment asked for is now."""
+    """Maps film time (seconds) to the monotonic clock, from `begin` on."""
 
     def __init__(self) -> None:
-        self._start: float | None = None
+        self._start = 0.0
+        self.has_begun = False
+
+    def begin(self, film_time: float) -> None:
+        """`film_time` is now."""
+        self._start = time.monotonic() - film_time
+        self.has_begun = True
 
     def moment(self, film_time: float) -> float:
         """When `film_time` is due, in seconds of `time.monotonic()`."""
-        if self._start is None:
-            self._start = time.monotonic() - film_time
         return self._start + film_time
 
     def wait(self, film_time: float) -> None:
         """Sleep until `film_time` is due. Far behind or ahead of it, the clock is set: it is due now."""
         wait = self.moment(film_time) - time.monotonic()
         if abs(wait) > LATE:
-            self._start = time.monotonic() - film_time
+            self.begin(film_time)
         elif wait > 0:
             time.sleep(wait)
 
     def follow(self, film_time: float) -> None:
         """A live stream delivered `film_time` just now; the clock is set only if it has run away."""
         if abs(self.moment(film_time) - time.monotonic()) > LATE:
-            self._start = time.monotonic() - film_time
+            self.begin(film_time)

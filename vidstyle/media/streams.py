@@ -84,10 +84,10 @@ class TransportStream(_EncodedStream):
             with super()._lost_if_broken():
                 yield
         except OutputLost as error:
+            self._transport.hang_up()  # first: the stream's end would wait for this receiver again
+            self._end_stream()
             if not self._transport.is_called:
                 raise
-            self._end_stream()
-            self._transport.hang_up()
             raise ReceiverAbsent(str(error)) from error
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.codecs import EncodeOptions, holds_alpha, pixel_format, video_encoder
 from vidstyle.media.containers import container_for, holds, supported_codecs
 from vidstyle.media.encoder import VideoEncoder, VideoSettings
+from vidstyle.media.live_protocol import SoundFormat
 from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
@@ -35,6 +36,7 @@ from vidstyle.media.remux import (
 )
 from vidstyle.media.shape import Shape, output_shape
 from vidstyle.media.side_track import SideTrack
+from vidstyle.media.sound_track import SoundTrack
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
@@ -203,6 +205,19 @@ class FilmWriter:
                 self._add_cover(codec, bytes(packet.packet))
             elif route := self._routes.get(packet.stream):
                 self._mux_copied(route.feed(packet.packet))
+
+    def add_sound(self, sound: SoundFormat) -> SoundTrack | None:
+        """A track for a live camera's sound, before the first frame; None where the container holds none.
+
+        What it encodes goes to `mux_sound`.
+        """
+        encoder = self._format.audio_encoder
+        return SoundTrack(self._output, sound, encoder=encoder) if encoder else None
+
+    def mux_sound(self, packets: Iterable[Packet[Any]]) -> None:
+        """Write packets of the track that `add_sound` gave. Raises OutputError."""
+        with self._reporting():
+            self._mux_copied(packets)
 
     def _mux_film(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:

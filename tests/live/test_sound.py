@@ -1,0 +1,196 @@
+"""The camera's sound in recordings and streams: a film that flashes and beeps at once must do so at the other end."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from vidstyle.media.camera import open_camera
+from vidstyle.media.live_film import LiveFilm
+from vidstyle.media.live_protocol import CameraRequest, LiveFrame, PictureFormat, Sound, SoundFormat
+from vidstyle.media.outputs import make_output
+
+RATE, LENGTH = 30, 2.0
+SOUND_RATE = 44_100
+FLASHES = (0.5, 1.5)
+"""Seconds after the film's beginning; each lasts a tenth of a second."""
+
+
+@pytest.fixture(scope="module")
+def clapper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """White flashes on black, each with a beep, in an mp4 whose sound lies half a second apart from its picture."""
+    path = tmp_path_factory.mktemp("clapper") / "clapper.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+        video = out.add_stream("libx264", rate=RATE, options={"crf": "10", "preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        audio = out.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+        times = np.arange(round(LENGTH * SOUND_RATE)) / SOUND_RATE
+        wave = np.float32(0.5 * np.sin(2 * np.pi * 1000 * times)) * loud_at(times)
+        for start in range(0, len(wave), SOUND_RATE // 2):
+            piece = np.tile(wave[start : start + SOUND_RATE // 2], (2, 1)).astype(np.float32)
+            sound = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+            sound.sample_rate, sound.pts, sound.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
+            out.mux(audio.encode(sound))
+            for index in range(round(start / SOUND_RATE * RATE), round((start / SOUND_RATE + 0.5) * RATE)):
+                image = np.full((96, 160, 3), 255 * int(loud_at(np.array(index / RATE + 1e-6))), np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, RATE)
+                out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+    return path
+
+
+def loud_at(times: np.ndarray) -> np.ndarray:
+    return np.any([(times >= flash) & (times < flash + 0.1) for flash in FLASHES], axis=0)
+
+
+def events(path: Path) -> tuple[list[float], list[float]]:
+    """When flashes and beeps begin, in seconds; painted by the inverting network, a flash is dark."""
+    with av.open(str(path)) as seen:
+        pictures = [(f.time, f.to_ndarray(format="gray").mean() < 100) for f in seen.decode(video=0)]
+    with av.open(str(path)) as seen:
+        pieces = [(f.time, f.sample_rate, left_channel(f)) for f in seen.decode(audio=0)]
+    flashes = [t for (t, dark), (_, before) in zip(pictures[1:], pictures, strict=False) if dark and not before]
+    loud = np.concatenate([start + np.flatnonzero(np.abs(left) > 0.1) / rate for start, rate, left in pieces])
+    return flashes, [float(at) for at in loud[np.diff(loud, prepend=-1) > 0.05]]
+
+
+def left_channel(frame: av.AudioFrame) -> np.ndarray:
+    """Samples of -1..1."""
+    samples = frame.to_ndarray()
+    left = samples[0] if frame.format.is_planar else samples[0, :: frame.layout.nb_channels]
+    return left / 32768 if samples.dtype == np.int16 else left
+
+
+def assert_in_time(path: Path, *, count: int) -> None:
+    flashes, beeps = events(path)
+    assert len(flashes) >= count, (flashes, beeps)
+    assert len(beeps) >= count, (flashes, beeps)
+    distances = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
+    assert np.abs(distances).max() < 0.06, (flashes, beeps)
+    assert abs(np.median(distances)) < 0.04, (flashes, beeps)
+
+
+@pytest.mark.parametrize("name", ["recording.mp4", "recording.webm"])
+def test_a_recording_that_starts_and_stops_has_the_sound_in_time(start_session, clapper, tmp_path, name: str) -> None:
+    session = start_session(
+        [make_output("null")],
+        camera=lambda: open_camera(CameraRequest(source=str(clapper), loop=True)),
+        open_film=make_output,
+    )
+    session.wait_for(lambda: session.loop.statistics.as_json()["delivered"] > 10)
+    session.loop.control.record(str(tmp_path / name))
+    time.sleep(3.2)
+    session.loop.control.record()
+    time.sleep(0.2)
+    report = session.finish()
+    assert report["recordings"] == [str(tmp_path / name)]
+    assert_in_time(tmp_path / name, count=2)
+    with av.open(str(tmp_path / name)) as film:
+        video, audio = film.streams.video[0], film.streams.audio[0]
+        ends = []
+        for stream in (video, audio):
+            film.seek(0)
+            ends.append(max(float((p.pts + (p.duration or 0)) * p.time_base) for p in film.demux(stream) if p.pts))
+    assert ends[0] == pytest.approx(ends[1], abs=0.25), "sound ends with the picture"
+
+
+def test_the_first_sound_of_a_film_is_heard(start_session, clapper, tmp_path: Path) -> None:
+    """All of it comes before the session is ready; none of it may be lost."""
+    out = tmp_path / "all.mkv"
+    session = start_session(
+        [make_output(str(out))], camera=lambda: open_camera(CameraRequest(source=str(clapper))), open_film=make_output
+    )
+    session.thread.join(15)
+    session.finish()
+    flashes, beeps = events(out)
+    np.testing.assert_allclose(flashes, FLASHES, atol=0.06)
+    np.testing.assert_allclose(beeps, FLASHES, atol=0.06)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_a_stream_has_the_sound_in_time(start_session, clapper, tmp_path: Path, scheme: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{probe.getsockname()[1]}"
+    seen = tmp_path / "seen.ts"
+
+    def receive() -> None:
+        source = url + ("?fifo_size=100000" if scheme == "udp" else "?listen=1")
+        with av.open(source, timeout=10) as stream, av.open(str(seen), "w", format="mpegts") as out:
+            copies = {s.index: out.add_stream_from_template(s) for s in stream.streams}
+            for packet in stream.demux():
+                if packet.dts is None or packet.pts * packet.time_base > 6:
+                    break
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+
+    receiver = threading.Thread(target=receive, daemon=True)
+    receiver.start()
+    session = start_session(
+        [make_output(url)], camera=lambda: open_camera(CameraRequest(source=str(clapper), loop=True))
+    )
+    receiver.join(20)
+    assert not receiver.is_alive()
+    session.finish()
+    assert_in_time(seen, count=3)
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="the ffmpeg program is not installed")
+def test_an_rtmp_stream_has_the_sound_in_time(start_session, clapper, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"rtmp://127.0.0.1:{probe.getsockname()[1]}/live/vidstyle"
+    seen = tmp_path / "seen.flv"
+    command = ["ffmpeg", "-loglevel", "error", "-listen", "1", "-i", url, "-t", "4", "-c", "copy", str(seen)]
+    server = subprocess.Popen(command)
+    time.sleep(1.0)
+    session = start_session(
+        [make_output(url)], camera=lambda: open_camera(CameraRequest(source=str(clapper), loop=True))
+    )
+    server.wait(40)
+    session.finish()
+    assert_in_time(seen, count=3)
+
+
+def play(film: LiveFilm, path: Path, *, heard: list[tuple[float, float]], pictures: int) -> np.ndarray:
+    """Pictures 10 a second from moment 100 on, and a tone over each `heard` (begin, end); the sound as it was read."""
+    film.open(PictureFormat(width=64, height=48, rate=Fraction(10), sound=SoundFormat(rate=48_000, layout="mono")))
+    for begin, end in heard:
+        for at in np.arange(begin, end - 1e-9, 0.02):
+            piece = av.AudioFrame.from_ndarray(np.full((1, 960), 8000, np.int16), format="s16", layout="mono")
+            piece.sample_rate = 48_000
+            film.hear(Sound(samples=piece, captured=100 + float(at)))
+    for index in range(pictures):
+        image = np.zeros((48, 64, 3), np.uint8)
+        film.write(LiveFrame(image=image, captured=100 + index / 10, index=index))
+    film.close()
+    with av.open(str(path)) as seen:
+        return np.concatenate([left_channel(f) for f in seen.decode(audio=0)])
+
+
+def test_gaps_become_silence_and_what_was_heard_twice_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "gap.mkv"
+    heard = [(-0.5, 1.0), (0.5, 1.0), (4.0, 5.0)]
+    sound = play(LiveFilm(str(path)), path, heard=heard, pictures=50)
+    loud = np.abs(sound) > 0.1
+    assert loud[: 48_000 - 100].all(), "from the first picture on, without what came before it"
+    assert not loud[round(1.1 * 48_000) : 4 * 48_000 - 100].any()
+    assert loud[4 * 48_000 + 100 : 5 * 48_000 - 4000].all()
+
+
+def test_a_silent_camera_holds_up_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    sound = play(LiveFilm(str(path)), path, heard=[], pictures=40)
+    assert not sound.any()
+    assert len(sound) > 2.5 * 48_000

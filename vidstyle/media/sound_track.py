@@ -1,0 +1,93 @@
+"""The camera's sound in a file or stream: encoded anew, each piece at the moment when it was heard."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from vidstyle.media.live_protocol import Sound, SoundFormat
+
+RATE = 48_000
+"""Samples a second; every encoder here takes them."""
+
+GAP = 0.1
+"""Seconds by which sound may be off its time before it is set right; below that it runs on without a seam."""
+
+AHEAD = 0.1
+"""Seconds by which sound may run ahead of the picture: muxers hold a picture back until they have later sound."""
+
+LAG = 1.0
+"""Seconds without sound after which silence takes its place, so that no muxer waits for it."""
+
+KEPT = 500
+"""Pieces of sound (about 20 ms each) that may wait for their picture: films have them up to seconds ahead."""
+
+_BIT_RATE = 128_000
+
+
+class SoundTrack:
+    """A stream of sound in `container`. Time 0 is `start`, the first picture; earlier sound is left out.
+
+    Gaps are filled with silence; sound for a time that has been heard already is dropped.
+    """
+
+    def __init__(self, container: OutputContainer, sound: SoundFormat, *, encoder: str = "aac") -> None:
+        layout = "mono" if sound.layout == "mono" else "stereo"
+        stream = container.add_stream(encoder, rate=RATE, layout=layout, bit_rate=_BIT_RATE)
+        self._stream = cast(AudioStream, stream)
+        self._layout = layout
+        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+        self._waiting: deque[Sound] = deque(maxlen=KEPT)
+        self._start: float | None = None
+        self._next = 0
+
+    def hear(self, sound: Sound) -> None:
+        """Take a piece of sound; it is encoded when the picture has come so far."""
+        self._waiting.append(sound)
+
+    def until(self, moment: float) -> Iterator[Packet[AudioStream]]:
+        """Encode what belongs before the picture of `moment` (monotonic seconds); the first call sets the start."""
+        if self._start is None:
+            self._start = moment
+        while self._waiting and self._waiting[0].captured <= moment + AHEAD:
+            yield from self._place(self._waiting.popleft())
+        if (moment - self._start) * RATE - self._next > LAG * RATE:
+            yield from self._silence(round((moment - self._start - LAG / 2) * RATE))
+
+    def finish(self) -> Iterator[Packet[AudioStream]]:
+        """Encode what the encoder still holds."""
+        if self._next:
+            yield from self._stream.encode(None)
+
+    def _place(self, sound: Sound) -> Iterator[Packet[AudioStream]]:
+        assert self._start is not None
+        due = round((sound.captured - self._start) * RATE)
+        if due < 0 or due < self._next - GAP * RATE:
+            return
+        if self._next == 0 or due > self._next + GAP * RATE:
+            yield from self._silence(due)
+        samples = sound.samples
+        samples.pts = None  # the camera's clock is not ours
+        for piece in self._resampler.resample(samples):
+            yield from self._encode(piece)
+
+    def _silence(self, until: int) -> Iterator[Packet[AudioStream]]:
+        channels = av.AudioLayout(self._layout).nb_channels
+        while (count := min(until - self._next, RATE)) > 0:
+            samples = np.zeros((channels, count), np.float32)
+            piece = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._layout)
+            piece.sample_rate = RATE
+            yield from self._encode(piece)
+
+    def _encode(self, piece: av.AudioFrame) -> Iterator[Packet[AudioStream]]:
+        piece.pts, piece.time_base = self._next, Fraction(1, RATE)
+        self._next += piece.samples
+        yield from self._stream.encode(piece)
