@@ -23,8 +23,9 @@ class Architecture:
     was before its norm and times a gate of the style's own, to the same level on the way up. So the scene's
     own light, which instance norm takes away, and its fine detail have a way through, and a style says how
     much of them stays (the idea of the U-Net, Ronneberger et al. 2015). `squash`: the output goes through
-    a sigmoid, the scaled tanh of the paper in other words; otherwise it is clipped to its range, which
-    costs less and lets the identity style give bright and dark pictures back as they are.
+    the scaled tanh of the paper before it is clipped to its range. `bypass`: the picture itself is added to
+    the output, times a gate for each colour, 1 in the identity style and 0 in every painting's: without
+    skips nothing else can give a picture's own light back.
     """
 
     unshuffle: int
@@ -33,6 +34,7 @@ class Architecture:
     end_kernel: int
     skips: bool = False
     squash: bool = True
+    bypass: bool = False
 
     @property
     def stride(self) -> int:
@@ -46,8 +48,8 @@ class Architecture:
 
     @property
     def gates(self) -> tuple[int, ...]:
-        """Channels of every skip's gate, in the order of the way up."""
-        return self.widths[-2::-1] if self.skips else ()
+        """Channels of every gate: the skips' in the order of the way up, then the bypass's."""
+        return (self.widths[-2::-1] if self.skips else ()) + ((3,) if self.bypass else ())
 
     @property
     def style_size(self) -> int:
@@ -80,7 +82,7 @@ class Architecture:
 LIVE = Architecture(unshuffle=4, widths=(32, 64), blocks=5, end_kernel=3, skips=True, squash=False)
 """Compact, for real time: all convolutions run at a quarter of the picture's side or less."""
 
-CLASSIC = Architecture(unshuffle=1, widths=(32, 64, 128), blocks=5, end_kernel=9)
-"""The network of the literature."""
+CLASSIC = Architecture(unshuffle=1, widths=(32, 64, 128), blocks=5, end_kernel=9, bypass=True)
+"""The network of the literature, and a bypass for the identity style."""
 
 ARCHITECTURES = {"live": LIVE, "classic": CLASSIC}

@@ -8,9 +8,13 @@ from torch.nn import functional as F
 
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import EPSILON
+from vidstyle.networks.instance_norm import conditional_instance_norm
 
 LEAK = 0.05
 """Slope of the output beyond 0..1 while training."""
+
+TANH_SCALE = 150 / 255
+"""Half the range of a squashed output before it is clipped, as Johnson's own networks have it."""
 
 
 class TransformNetwork(nn.Module):
@@ -37,8 +41,8 @@ class TransformNetwork(nn.Module):
     def forward(self, pictures: Tensor, styles: Tensor) -> Tensor:
         """Paint `pictures` (N, 3, H, W) RGB in 0..1 in `styles` (N, S); returns the same shape and range.
 
-        In training mode an output that is not squashed leaks out of the range by a small part of what is
-        clipped otherwise: at a hard edge gradients stop, and what once left the range would never return.
+        In training mode the output leaks out of the range by a small part of what is clipped otherwise: at
+        a hard edge gradients stop, and what once left the range would never return.
 
         H and W must be multiples of `architecture.stride` and at least twice that; the ONNX graph
         and the torch backend pad other sizes.
@@ -50,9 +54,8 @@ class TransformNetwork(nn.Module):
         levels = []
 
         def norm(x: Tensor) -> Tensor:
-            scale, shift = (parts.pop()[:, :, None, None].to(x.dtype) for _ in range(2))
-            result: Tensor = F.instance_norm(x, eps=EPSILON) * scale + shift
-            return result
+            scale, shift = (parts.pop() for _ in range(2))
+            return conditional_instance_norm(x, scale, shift, epsilon=EPSILON)
 
         x = fold(pictures, arch.unshuffle)
         x = self.convolve(x, "stem")
@@ -69,12 +72,11 @@ class TransformNetwork(nn.Module):
             if arch.skips:
                 x = x + levels.pop() * gates.pop().to(x.dtype)
         x = self.convolve(x, "head")
-        if arch.squash:
-            x = x.sigmoid()
-        else:
-            inside = (x + 0.5).clamp(0, 1)
-            x = inside + LEAK * (x + 0.5 - inside) if self.training else inside
-        return unfold(x, arch.unshuffle)
+        x = unfold(x.tanh() * TANH_SCALE if arch.squash else x, arch.unshuffle) + 0.5
+        if arch.bypass:
+            x = x + (pictures - 0.5) * gates.pop()
+        inside = x.clamp(0, 1)
+        return inside + LEAK * (x - inside) if self.training else inside
 
     def convolve(self, x: Tensor, name: str) -> Tensor:
         """Reflection padding, so that no border shows, and the convolution called `name`."""
@@ -109,4 +111,18 @@ def unfold(x: Tensor, side: int) -> Tensor:
 def neutral_style(architecture: Architecture) -> Tensor:
     """The style vector that scales by one and shifts by nothing, (S,) float32: where training starts."""
     norms = [part for c in architecture.norms for part in (torch.ones(c), torch.zeros(c))]
-    return torch.cat([*norms, *(torch.ones(c) for c in architecture.gates)])
+    skips = [torch.ones(c) for c in architecture.widths[-2::-1] if architecture.skips]
+    return torch.cat([*norms, *skips, *([torch.zeros(3)] if architecture.bypass else [])])
+
+
+def identity_style(architecture: Architecture) -> Tensor:
+    """The style vector that comes nearest to giving pictures back untrained, (S,) float32.
+
+    With a bypass that is exact but for the last convolution's bias: nothing passes the last norm.
+    """
+    style = neutral_style(architecture)
+    if architecture.bypass:
+        end, width = 2 * sum(architecture.norms), architecture.norms[-1]
+        style[end - 2 * width : end - width] = 0
+        style[-3:] = 1
+    return style

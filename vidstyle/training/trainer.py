@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
-from vidstyle.networks.transform import TransformNetwork, neutral_style
+from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import LossWeights, PerceptualLoss, out_of_range, total_variation
 from vidstyle.training.motion import disturb, random_motion, unsteadiness
@@ -108,7 +108,8 @@ class Trainer:
         self.recipe, self.device = recipe, device
         torch.manual_seed(recipe.seed)
         self.network = TransformNetwork(recipe.architecture)
-        vectors = {name: neutral_style(recipe.architecture) for name in ("identity", *(s.name for s in recipe.styles))}
+        vectors = {"identity": identity_style(recipe.architecture)}
+        vectors |= {style.name: neutral_style(recipe.architecture) for style in recipe.styles}
         if start is not None:
             self.network.load_state_dict(start[0])
             average = torch.stack(list(start[1].values())).mean(0)
@@ -116,6 +117,10 @@ class Trainer:
         self.names = list(vectors)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vectors = nn.Parameter(torch.stack(list(vectors.values())).to(device))
+        if recipe.architecture.bypass:  # 1 and 0 by definition: a painting that lets the picture through stays bare
+            learned = torch.ones_like(self.vectors)
+            learned[:, -3:] = 0
+            self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = PerceptualLoss(vgg, recipe.weights)
         targets = [
