@@ -46,6 +46,19 @@ def test_everything_in_the_file_arrives(tmp_path: Path) -> None:
     assert found.cards["waves"]["year"] == "unknown"
 
 
+def test_a_gallery_beside_the_recipe_adds_its_styles(tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_text('[[style]]\nname = "suns"\npaintings = ["s.jpg"]\ntitle = "Suns"\n')
+    found = read_recipe(write(tmp_path, 'gallery = "more.toml"\n' + GOOD), tmp_path)
+    assert [s.name for s in found.recipe.styles] == ["suns", "waves"]
+    assert found.cards["suns"]["title"] == "Suns"
+
+
+def test_a_recipe_says_which_network_it_starts_from(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, GOOD), tmp_path).start is None
+    started = GOOD.replace("steps = 12", 'steps = 12\nstart = "live"')
+    assert read_recipe(write(tmp_path, started), tmp_path).start == "live"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -66,6 +79,6 @@ def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], message: st
 def test_shipped_recipes_are_readable() -> None:
     folder = Path(__file__).parents[2] / "configs"
     recipes = [f for f in folder.glob("*.toml") if "[training]" in f.read_text(encoding="utf-8")]
-    assert recipes
+    assert len(recipes) == 2
     for file in recipes:
         assert read_recipe(file, Path()).recipe.styles

@@ -15,6 +15,8 @@ from safetensors.torch import save_file  # noqa: E402
 
 from tests.networks.test_vgg import torchvision_names  # noqa: E402
 from vidstyle.cli.app import run  # noqa: E402
+from vidstyle.networks.architecture import ARCHITECTURES  # noqa: E402
+from vidstyle.networks.graph import read_weights  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.styles import IDENTITY, Library  # noqa: E402
 
@@ -65,6 +67,7 @@ def test_a_new_vector_for_a_shipped_network(
     assert not (place / "data" / "networks").exists()
     for file in ("checkpoint.pt", "samples.png", "losses.tsv"):
         assert (place / "data" / "training" / "mine" / file).stat().st_size > 0
+    assert (place / "data" / "styles" / "mine" / "preview.jpg").stat().st_size > 0
 
 
 def test_tuning_the_network_makes_one_of_its_own(place: Path, library_root: Path) -> None:
@@ -75,6 +78,28 @@ def test_tuning_the_network_makes_one_of_its_own(place: Path, library_root: Path
     assert found.style(IDENTITY, network).card.vectors.keys() == {"mine"}
     # The shipped network's identity is still found beside the new one.
     assert found.style(IDENTITY, found.network("live")).vector.size
+
+
+def test_a_recipe_continues_a_shipped_network_with_one_more_style(
+    place: Path, library_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = place / "recipe.toml"
+    recipe.write_text(
+        '[training]\nstart = "live"\narchitecture = "live"\nsteps = 1\ncrop = 32\nbatch = 2\nrate = 0.0\n'
+        '[[style]]\nname = "mine"\npaintings = ["painting.png"]\n'
+    )
+    words = ["train", str(place), "--recipe", str(recipe), "--name", "next", "--content", str(place / "photos")]
+    words += ["--device", "cpu", "-q", "--run", str(place / "run")]
+    assert run(words) == 2
+    assert "another architecture" in capsys.readouterr().err
+    found = library(place, library_root)
+    tiny = found.network("live").architecture
+    assert tiny is not None
+    monkeypatch.setitem(ARCHITECTURES, "live", tiny)
+    assert run(words) == 0
+    started, ended = (read_weights(found.network(name).graph) for name in ("live", "next"))
+    assert all(np.array_equal(ended[name], weight) for name, weight in started.items())  # a rate of 0 learns nothing
+    assert found.style("mine", found.network("next")).vector.size
 
 
 def test_an_existing_style_or_run_is_not_overwritten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

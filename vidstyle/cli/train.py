@@ -154,7 +154,14 @@ def _by_recipe(
     found = read_recipe(recipe, paintings[0])
     wanted = replace(found.recipe, steps=steps) if steps else found.recipe
     return Session(
-        recipe=wanted, network=name, start=None, cards=found.cards, content=content, run=run, root=root, device=device
+        recipe=wanted,
+        network=name,
+        start=found.start,
+        cards=found.cards,
+        content=content,
+        run=run,
+        root=root,
+        device=device,
     )
 
 

@@ -1,10 +1,12 @@
 """Training recipes as TOML files: a whole network with its styles, so that anybody can train it again.
 
-[training]                  the fields of `Recipe`
+[training]                  the fields of `Recipe`, and
+start = "live"                  the network to start from; left out: from nothing
 architecture = "live"
 steps = 3600
 [loss]                      the fields of `LossWeights`
 style = 20.0
+gallery = "gallery.toml"        at the top: another such file, beside this one, whose styles belong to it too
 [[style]]                   the fields of `StyleTarget`, and those of its card
 name = "great-wave"
 paintings = ["hokusai.jpg"]     relative to the folder given beside the recipe
@@ -29,28 +31,32 @@ CARD_FIELDS = ("title", "author", "year", "licence", "source")
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeFile:
-    """A recipe and, for each of its styles, what its card shall say."""
+    """A recipe, the network it starts from (None: nothing), and what the card of each of its styles shall say."""
 
     recipe: Recipe
+    start: str | None
     cards: dict[str, dict[str, str]]
 
 
 def read_recipe(file: Path, paintings: Path) -> RecipeFile:
     """Read a recipe whose paintings lie in the folder `paintings`. Raises UsageError for anything wrong in it."""
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: not a readable recipe ({error})") from error
-    _check_keys(file, "the recipe", values, {"training", "loss", "style"})
+    values = _read(file)
+    _check_keys(file, "the recipe", values, {"gallery", "training", "loss", "style"})
+    entries = values.get("style", [])
+    if "gallery" in values:
+        gallery = _read(file.parent / values["gallery"])
+        _check_keys(file.parent / values["gallery"], "the gallery", gallery, {"style"})
+        entries = gallery.get("style", []) + entries
     training = dict(values.get("training", {}))
     names = {f.name for f in fields(Recipe)} - {"styles", "weights"}
+    start = training.pop("start", None)
     _check_keys(file, "[training]", training, names)
     _check_keys(file, "[loss]", values.get("loss", {}), {f.name for f in fields(LossWeights)})
     if training.get("architecture") not in ARCHITECTURES:
         raise UsageError(f"{file}: architecture is one of {', '.join(ARCHITECTURES)}")
     training["architecture"] = ARCHITECTURES[training["architecture"]]
     target_names = {f.name for f in fields(StyleTarget)}
-    for style in values.get("style", []):
+    for style in entries:
         _check_keys(file, "[[style]]", style, target_names | set(CARD_FIELDS))
     loss: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.get("loss", {}).items()}
     try:
@@ -59,13 +65,20 @@ def read_recipe(file: Path, paintings: Path) -> RecipeFile:
                 **{k: v for k, v in style.items() if k in target_names}
                 | {"paintings": tuple(paintings / name for name in style.get("paintings", []))}
             )
-            for style in values.get("style", [])
+            for style in entries
         )
         recipe = Recipe(**training, styles=styles, weights=LossWeights(**loss))
     except TypeError as error:
         raise UsageError(f"{file}: {error}") from error
-    cards = {s["name"]: {k: str(s.get(k, "unknown")) for k in CARD_FIELDS} for s in values.get("style", [])}
-    return RecipeFile(recipe=recipe, cards=cards)
+    cards = {s["name"]: {k: str(s.get(k, "unknown")) for k in CARD_FIELDS} for s in entries}
+    return RecipeFile(recipe=recipe, start=start, cards=cards)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file}: not a readable recipe ({error})") from error
 
 
 def _check_keys(file: Path, where: str, values: dict[str, Any], known: set[str]) -> None:

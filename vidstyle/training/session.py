@@ -18,8 +18,9 @@ from torch import Tensor
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.networks.graph import read_weights
-from vidstyle.networks.publish import publish_network, publish_style
+from vidstyle.networks.publish import publish_file, publish_network, publish_style
 from vidstyle.networks.vgg import load_vgg
+from vidstyle.previews import FILE, paint_preview
 from vidstyle.styles import IDENTITY, Library, StyleCard, check_name
 from vidstyle.training.photographs import Photographs, read_picture
 from vidstyle.training.trainer import Progress, Recipe, Trainer
@@ -67,7 +68,7 @@ def train(
     photographs = Photographs(session.content, session.recipe.crop)
     device = torch.device(session.device if session.device != "auto" else _best_device())
     say(f"training on {device}: {len(photographs.paths)} photographs, {session.recipe.steps} steps")
-    start = _start_from(library, session.start) if session.start else None
+    start = _start_from(library, session.start, session.recipe) if session.start else None
     trainer = Trainer(session.recipe, load_vgg(say=say), device=device, start=start)
     if resume and checkpoint.exists():
         trainer.resume(checkpoint)
@@ -90,7 +91,10 @@ def train(
     except KeyboardInterrupt:
         trainer.save(checkpoint)
         raise
-    return publish(session, trainer)
+    written = publish(session, trainer)
+    for style in session.recipe.styles:
+        publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))
+    return written
 
 
 def publish(session: Session, trainer: Trainer) -> list[Path]:
@@ -125,10 +129,10 @@ def _card(session: Session, name: str, steps: int) -> StyleCard:
     )
 
 
-def _start_from(library: Library, name: str) -> Start:
+def _start_from(library: Library, name: str, recipe: Recipe) -> Start:
     network = library.network(name)
-    if network.architecture is None:
-        raise UsageError(f"network {name!r} was imported and holds one style; train from live or classic")
+    if network.architecture != recipe.architecture:
+        raise UsageError(f"network {name!r} is of another architecture than what shall be trained from it")
     weights = {k: torch.from_numpy(np.array(v)) for k, v in read_weights(network.graph).items()}
     cards = [card.name for card in library.cards() if name in card.vectors]
     vectors = {card: torch.from_numpy(library.style(card, network).vector.copy()) for card in (IDENTITY, *cards)}
