@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from vidstyle.cli import app
@@ -49,3 +51,29 @@ def test_a_shipped_style_is_not_removed(own: Path, capsys: Captured) -> None:
     shutil.rmtree(own / "styles")
     assert app.run(["styles", "remove", "mosaic"]) == 2
     assert "came with vidstyle" in capsys.readouterr().err
+
+
+def _photograph(path: Path) -> Path:
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8))
+    return path
+
+
+def test_sheet_shows_every_picture_in_every_style(tmp_path: Path) -> None:
+    photographs = [str(_photograph(tmp_path / name)) for name in ("a.png", "b.png")]
+    styles = ["--style", "mosaic", "--style", "waves"]
+    assert app.run(["styles", "sheet", *photographs, str(tmp_path / "sheet.png"), *styles, "--size", "96"]) == 0
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[0] >= 3 * 64
+    assert sheet.shape[1] >= 2 * 96
+    painted = sheet[8 : 8 + 64, 8 : 8 + 96], sheet[-8 - 22 - 64 : -8 - 22, 8 : 8 + 96]
+    assert np.abs(painted[0].astype(int) - painted[1]).mean() > 1
+
+
+def test_sheet_keeps_what_is_there_and_wants_a_png(tmp_path: Path, capsys: Captured) -> None:
+    photograph = _photograph(tmp_path / "a.png")
+    assert app.run(["styles", "sheet", str(photograph), str(tmp_path / "sheet.jpg")]) == 2
+    (tmp_path / "sheet.png").write_bytes(b"mine")
+    assert app.run(["styles", "sheet", str(photograph), str(tmp_path / "sheet.png")]) == 4
+    assert (tmp_path / "sheet.png").read_bytes() == b"mine"
+    assert capsys.readouterr().err.count("\n") == 2

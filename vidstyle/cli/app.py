@@ -31,6 +31,7 @@ COMMANDS = {
     "styles add": ("vidstyle.cli.styles_add:add", "Add a style that somebody made."),
     "styles import": ("vidstyle.cli.styles_import:import_style", "Read a network of another program."),
     "styles preview": ("vidstyle.cli.styles_preview:preview", "Paint the previews of styles anew."),
+    "styles sheet": ("vidstyle.cli.styles_sheet:sheet", "Your own pictures in every style, on one sheet."),
     "styles remove": ("vidstyle.cli.styles:remove", "Remove a style of your own."),
     "train": ("vidstyle.cli.train:train", "Make a style of a painting."),
     "explore content": ("vidstyle.cli.explore:content", "What the content loss sees of a picture."),
