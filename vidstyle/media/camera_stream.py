@@ -96,6 +96,8 @@ class StreamCamera:
 
     def close(self) -> None:
         self._container.close()
+        # The generator holds this camera: without it, decoders and pictures go at once and wait for no collector.
+        self._pictures = iter(())
 
     def _decode(self) -> Iterator[ImageArray]:
         streams = [self._video, self._audio] if self._audio else [self._video]

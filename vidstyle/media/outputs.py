@@ -33,14 +33,10 @@ def make_output(text: str) -> LiveOutput:
         from vidstyle.media.virtual_camera import virtual_camera
 
         return virtual_camera(text.partition(":")[2] or None)
-    if scheme in ("udp", "tcp", "srt"):
+    if scheme in ("udp", "tcp", "rtmp", "rtmps", "srt"):
         from vidstyle.media.streams import TransportStream
 
         return TransportStream(text)
-    if scheme in ("rtmp", "rtmps"):
-        from vidstyle.media.streams import RtmpStream
-
-        return RtmpStream(text)
     if scheme:
         raise UsageError(f"output {text!r}: {scheme}:// is none of udp, tcp, srt, rtmp, http")
     from vidstyle.media.live_film import LiveFilm

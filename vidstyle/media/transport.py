@@ -1,4 +1,4 @@
-"""Where a live MPEG transport stream's bytes go: UDP, TCP, or another program; no write waits for ever."""
+"""Where a live stream's bytes go: UDP, TCP, or another program; no write waits for ever."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from vidstyle.media.live_protocol import OutputLost, ReceiverAbsent
 PATIENCE = 2.0
 """Seconds that connecting to a receiver, or one write to it, may take."""
 
+SEND_BUFFER = 2**18
+"""Bytes that may wait in a connection: more is old by the time it is seen, and hides that nobody reads."""
+
 DATAGRAM = 7 * 188
 """Bytes a UDP datagram: seven transport packets, the most that an Ethernet frame holds."""
 
@@ -22,10 +25,12 @@ DATAGRAM = 7 * 188
 class Transport(Protocol):
     """A way for bytes. `write` and `flush` raise OutputLost when the receiver is gone or takes nothing.
 
-    `is_called`: receivers connect to us, so when one leaves, another may come.
+    `is_called`: receivers connect to us, so when one leaves, another may come. `muxer` is FFmpeg's name of the
+    container whose bytes go this way.
     """
 
     is_called: bool
+    muxer: str
 
     def connect(self) -> None:
         """Reach the receiver. Raises ReceiverAbsent while one is waited for, OutputLost, OutputError."""
@@ -45,8 +50,12 @@ class Transport(Protocol):
 
 
 def transport_for(url: str) -> Transport:
-    """`udp://HOST:PORT`, `tcp://HOST:PORT` (`?listen`: the receiver connects to us) or `srt://`. Raises UsageError."""
+    """By a URL of udp, tcp (`?listen`: the receiver connects to us), rtmp, rtmps or srt. Raises UsageError."""
     parts = urlsplit(url)
+    if parts.scheme in ("rtmp", "rtmps"):
+        from vidstyle.media.rtmp import RtmpTransport
+
+        return RtmpTransport(url)
     if parts.scheme == "srt":
         return ProgramTransport(url)
     host, port = _address(parts, url)
@@ -71,6 +80,7 @@ class UdpTransport:
     """Datagrams of seven transport packets; whether anybody listens is not known."""
 
     is_called = False
+    muxer = "mpegts"
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -122,6 +132,7 @@ class TcpTransport:
     """A connection to a receiver that waits for it."""
 
     is_called = False
+    muxer = "mpegts"
 
     def __init__(self, host: str, port: int) -> None:
         self._name = f"tcp://{host}:{port}"
@@ -160,6 +171,7 @@ class TcpTransport:
     def _take(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._socket = connection
 
 
@@ -197,6 +209,7 @@ class ProgramTransport:
     """Through the system's ffmpeg, for protocols that the bundled FFmpeg has not: SRT."""
 
     is_called = False
+    muxer = "mpegts"
 
     def __init__(self, url: str) -> None:
         self._url = url
