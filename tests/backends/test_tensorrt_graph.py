@@ -193,8 +193,8 @@ def test_norm_written_out_becomes_one_island() -> None:
 
 def test_weight_beyond_fp16() -> None:
     model, _ = make(ARCHITECTURES["plain"])
-    weight = next(i for i in model.graph.initializer if i.name == "head.weight")
-    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + 70000, "head.weight"))
-    with pytest.raises(BackendError, match=r"head\.weight does not fit fp16"):
+    weight = next(i for i in model.graph.initializer if i.name == "down0.weight")
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + 70000, "down0.weight"))
+    with pytest.raises(BackendError, match=r"down0\.weight does not fit fp16"):
         typed_for_tensorrt(model, "fp16")
     typed_for_tensorrt(model, "fp32")

@@ -15,7 +15,10 @@ from vidstyle.networks.transform import TransformNetwork, fold, neutral_style, u
 
 SMALL = {
     "folded": Architecture(unshuffle=4, widths=(8, 16), blocks=1, end_kernel=3, skips=True, squash=False),
-    "plain": Architecture(unshuffle=1, widths=(4, 8, 16), blocks=1, end_kernel=9),
+    "plain": Architecture(unshuffle=1, widths=(4, 8, 16), blocks=1, end_kernel=9, bypass=True),
+    "folded bypass": Architecture(unshuffle=2, widths=(4, 8), blocks=1, end_kernel=3, bypass=True),
+    "shallow": Architecture(unshuffle=1, widths=(4, 8), blocks=1, end_kernel=5, squash=False),
+    "small end": Architecture(unshuffle=1, widths=(4, 8), blocks=1, end_kernel=3, skips=True),
     "two skips": Architecture(unshuffle=2, widths=(4, 8, 16), blocks=1, end_kernel=3, skips=True),
 }
 

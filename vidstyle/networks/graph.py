@@ -8,6 +8,7 @@ names of `TransformNetwork.state_dict()`, so the file is also the weights file (
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.nodes import Nodes
 
 EPSILON = 1e-5
+
+TANH_SCALE = 150 / 255
+"""Half the range of a squashed output before it is clipped, as Johnson's own networks have it."""
+
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
@@ -70,7 +75,7 @@ class _Builder(Nodes):
             if arch.skips:
                 gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
                 x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
-        self.unfold(self.convolution(x, "head"), "painted")
+        self.finish(self.head(x), "painted")
         return self.model(
             [
                 helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", "H", "W", 3]),
@@ -98,7 +103,7 @@ class _Builder(Nodes):
         self.padded = self.node("Max", self.ints(2 * stride), self.node("Mul", strides, self.ints(stride)))
         missing = self.node("Sub", self.padded, self.size)
         pads = self.node("Concat", self.ints(0, 0, 0, 0, 0), missing, self.ints(0), axis=0)
-        x = self.node("Pad", frames, pads, mode="edge")
+        self.picture = x = self.node("Pad", frames, pads, mode="edge")
         coarse = self.node("Div", self.padded, self.ints(side))
         self.coarse_height = self.node("Slice", coarse, self.ints(0), self.ints(1))
         self.coarse_width = self.node("Slice", coarse, self.ints(1), self.ints(2))
@@ -114,21 +119,69 @@ class _Builder(Nodes):
             "Conv", x, rows, "stem.bias", kernel_shape=[kernel * side, kernel], strides=[side, 1], pads=[0, 0, 0, 0]
         )
 
-    def unfold(self, x: str, name: str) -> str:
-        """(N, 3 u u, H'/u, W'/u) float to (N, H, W, 3) uint8: to 0..255, round, unfold, crop."""
-        side = self.architecture.unshuffle
-        if self.architecture.squash:
-            x = self.node("Mul", self.node("Sigmoid", x), self.scalar(255.0))
-        else:
-            x = self.node("Add", self.node("Mul", x, self.scalar(255.0)), self.scalar(127.5))
-            x = self.node("Clip", x, self.scalar(0.0), self.scalar(255.0))
-        x = self.node("Round", x)
-        x = self.node("Transpose", self.node("Cast", x, to=TensorProto.UINT8), perm=[0, 2, 3, 1])
-        if side > 1:
-            blocks = self.shape(-1, self.coarse_height, self.coarse_width, side, 3 * side)
-            x = self.node("Transpose", self.node("Reshape", x, blocks), perm=[0, 1, 3, 2, 4])
-            x = self.node("Reshape", x, self.shape(-1, self.padded, 3))
+    def head(self, x: str) -> str:
+        """The last convolution: one pixel of its output is a `block` of the picture's, (row, column, colour).
+
+        Three outputs would leave most of a matrix unit's columns empty. So, where the picture is not folded
+        already, groups of columns are read as channels (the same bytes read differently) and the kernel is
+        laid out once for each column of a group: three times as fast with groups of four.
+        """
+        rows, f = self.block
+        if rows > 1 or f == 1:
+            return self.convolution(x, "head")
+        weight = self.weight("head")
+        kernel = weight.shape[2]
+        p = kernel // 2
+        groups = 1 + 2 * p // f
+        laid_out = np.zeros((f, 3, kernel, groups * f, weight.shape[1]), np.float32)
+        for i in range(f):
+            laid_out[i, :, :, i : i + kernel] = weight.transpose(0, 2, 3, 1)
+        laid_out = laid_out.reshape(3 * f, kernel, groups, -1).transpose(0, 3, 1, 2)
+        names = (
+            self.constant("head.columns", np.ascontiguousarray(laid_out)),
+            self.constant("head.columns_bias", np.tile(np.asarray(self.weights["head.bias"], np.float32), f)),
+        )
+        x = self.node("Transpose", x if x in self.bordered else self.border(x, p), perm=[0, 2, 3, 1])
+        sides = self.node("Div", self.node("Add", self.padded, self.ints(2 * p, 2 * p)), self.ints(1, f))
+        x = self.node("Transpose", self.node("Reshape", x, self.shape(-1, sides, laid_out.shape[1])), perm=[0, 3, 1, 2])
+        return self.node("Conv", x, *names, kernel_shape=[kernel, groups], strides=[1, 1], pads=[0, 0, 0, 0])
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of pixels that are one pixel of the last convolution's output."""
+        arch = self.architecture
+        return (arch.unshuffle, arch.unshuffle) if arch.unshuffle > 1 else (1, gcd(arch.end_kernel // 2, arch.stride))
+
+    def finish(self, x: str, name: str) -> str:
+        """The last convolution's output to (N, H, W, 3) uint8: to 0..255, bypass, round, unfold, crop."""
+        arch = self.architecture
+        rows, columns = self.block
+        grid = self.node("Div", self.padded, self.ints(rows, columns))
+        x = self.node("Tanh", x) if arch.squash else x
+        x = self.node("Mul", x, self.scalar(255 * TANH_SCALE if arch.squash else 255.0))
+        if arch.bypass:
+            x = self.node("Add", x, self.bypass(grid))
+        x = self.node("Clip", self.node("Add", x, self.scalar(127.5)), self.scalar(0.0), self.scalar(255.0))
+        x = self.node("Transpose", self.node("Cast", self.node("Round", x), to=TensorProto.UINT8), perm=[0, 2, 3, 1])
+        if rows > 1:
+            x = self.node("Reshape", x, self.shape(-1, grid, rows, 3 * columns))
+            x = self.node("Transpose", x, perm=[0, 1, 3, 2, 4])
+        x = self.node("Reshape", x, self.shape(-1, self.padded, 3))
         return self.node("Slice", x, self.ints(0, 0), self.size, self.ints(1, 2), name=name)
+
+    def bypass(self, grid: str) -> str:
+        """The picture, in the last convolution's blocks, by how far it is from grey, times the style's gates."""
+        rows, columns = self.block
+        x = self.picture
+        if rows > 1:
+            height, width = (self.node("Slice", grid, self.ints(i), self.ints(i + 1)) for i in range(2))
+            x = self.node("Reshape", x, self.shape(-1, height, rows, width, 3 * columns))
+            x = self.node("Transpose", x, perm=[0, 1, 3, 2, 4])
+        x = self.node("Reshape", x, self.shape(-1, grid, 3 * rows * columns))
+        x = self.node("Transpose", self.node("Cast", x, to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
+        gates = self.style_slice(self.architecture.style_size - 3, 3)
+        gates = self.node("Tile", gates, self.ints(1, rows * columns, 1, 1))
+        return self.node("Mul", self.node("Sub", x, self.scalar(127.5)), gates)
 
     def weight(self, name: str) -> npt.NDArray[np.float32]:
         """The kernel of the convolution called `name`; it and its bias join the graph under their own names."""
@@ -153,23 +206,18 @@ class _Builder(Nodes):
     def up(self, x: str, name: str) -> str:
         """Twice the height and width by repeating pixels, reflection padding, a 3x3 convolution: in one.
 
-        Every output pixel sees two by two different pixels, so a 2x2 convolution to four times the
-        channels does it with 4/9 of the arithmetic and nothing large to repeat or pad (Shi et al., "Is
-        the deconvolution layer the same as a convolutional layer?", 2016). Its window k covers the rows
-        k - 1 and k and makes the rows 2k - 1 and 2k; so the first and last rows and columns that come
-        out are cut off. Repeated pixels reflected are the edge repeated.
+        Every pixel is spread over four by four, which is what a transposed convolution of stride two does:
+        4/9 of the arithmetic and nothing large to repeat, pad or interleave (Shi et al., "Is the
+        deconvolution layer the same as a convolutional layer?", 2016). Repeated pixels reflected are the
+        edge repeated, so the edge is repeated before, and what it makes beyond the picture is cut off.
         """
-        first = np.array([[1, 1, 0], [0, 0, 1]], np.float32)  # row 2k - 1: window rows by kernel rows
-        second = np.array([[1, 0, 0], [0, 1, 1]], np.float32)  # row 2k
-        rows = np.stack([first, second])
-        weight = np.einsum("oikl,ask,btl->aboist", self.weight(name), rows, rows)
-        _, _, width, channels, *_ = weight.shape
-        kernel = self.constant(f"{name}.phases", weight.reshape(4 * width, channels, 2, 2))
-        bias = self.constant(f"{name}.phases_bias", np.tile(np.asarray(self.weights[f"{name}.bias"], np.float32), 4))
+        taps = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)  # rows made by kernel rows
+        weight = np.einsum("oikl,ak,bl->ioab", self.weight(name), taps, taps)
+        kernel = self.constant(f"{name}.spread", np.ascontiguousarray(weight))
         x = self.node("Pad", x, self.ints(0, 0, 1, 1, 0, 0, 1, 1), mode="edge")
-        x = self.node("Conv", x, kernel, bias, kernel_shape=[2, 2], strides=[1, 1], pads=[0, 0, 0, 0])
-        x = self.node("DepthToSpace", x, blocksize=2, mode="DCR")
-        return self.node("Slice", x, self.ints(1, 1), self.ints(-1, -1), self.ints(2, 3))
+        return self.node(
+            "ConvTranspose", x, kernel, f"{name}.bias", kernel_shape=[4, 4], strides=[2, 2], pads=[3, 3, 3, 3]
+        )
 
     def border(self, x: str, pixels: int) -> str:
         """Reflection padding."""

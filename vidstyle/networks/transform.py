@@ -7,14 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidstyle.networks.architecture import Architecture
-from vidstyle.networks.graph import EPSILON
+from vidstyle.networks.graph import EPSILON, TANH_SCALE
 from vidstyle.networks.instance_norm import conditional_instance_norm
 
 LEAK = 0.05
 """Slope of the output beyond 0..1 while training."""
-
-TANH_SCALE = 150 / 255
-"""Half the range of a squashed output before it is clipped, as Johnson's own networks have it."""
 
 
 class TransformNetwork(nn.Module):
