@@ -14,7 +14,7 @@ import numpy as np
 
 from vidstyle.backends.cpu import processor
 from vidstyle.bench.cases import measure_command
-from vidstyle.bench.worker import eager_peer, moving_pictures
+from vidstyle.bench.worker import moving_pictures
 from vidstyle.errors import VidstyleError
 
 PEER_FRAMES = 2
@@ -85,6 +85,8 @@ def time_starts(folder: Path, *, repeats: int = 3) -> list[StartTiming]:
 def time_peer_loop(film: Path, target: Path) -> float:
     """Frames a second of the peers' way: OpenCV reads a frame, PyTorch paints it, OpenCV writes it."""
     import cv2
+
+    from vidstyle.bench.peer import eager_peer
 
     paint = eager_peer()
     reader = cv2.VideoCapture(str(film))

@@ -64,25 +64,9 @@ def peak_memory() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def eager_peer() -> Callable[[ImageArray], ImageArray]:
-    """Johnson's network as most programs run it: one frame at a time, PyTorch eager, fp32 on the processor."""
-    import torch
-
-    from vidstyle.networks.architecture import CLASSIC
-    from vidstyle.networks.transform import TransformNetwork, neutral_style
-
-    network, style = TransformNetwork(CLASSIC).eval(), neutral_style(CLASSIC)[None]
-
-    def paint(frames: ImageArray) -> ImageArray:
-        with torch.no_grad():
-            picture = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-            painted = (network(picture, style).clamp(0, 1) * 255).byte().permute(0, 2, 3, 1)
-        return np.ascontiguousarray(painted.numpy())
-
-    return paint
-
-
 def _peer(case: Case) -> tuple[Callable[[ImageArray], ImageArray], str]:
+    from vidstyle.bench.peer import eager_peer
+
     return eager_peer(), "cpu"
 
 
