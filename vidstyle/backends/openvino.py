@@ -190,7 +190,9 @@ def without_unfold(model: openvino.Model) -> tuple[openvino.Model, bool]:
 
 def _device(core: openvino.Core, wanted: str) -> str:
     """OpenVINO's name of the device: "auto" is the CPU, the only one whose speed was measured."""
-    name = "CPU" if wanted.lower() in ("auto", "cpu") else wanted.upper()
+    if wanted.lower() in ("auto", "cpu"):
+        return "CPU"  # without asking: a list of all devices wakes every driver, which takes a tenth of a second
+    name = wanted.upper()
     known: list[str] = core.available_devices
     if name not in known and not any(k.startswith(f"{name}.") for k in known):
         raise BackendError(f"OpenVINO has no device {wanted!r} here; it has: {', '.join(known)}")
