@@ -17,6 +17,8 @@ SMALL = {
     "folded": Architecture(unshuffle=4, widths=(8, 16), blocks=1, end_kernel=3, skips=True, squash=False),
     "plain": Architecture(unshuffle=1, widths=(4, 8, 16), blocks=1, end_kernel=9, bypass=True),
     "folded bypass": Architecture(unshuffle=2, widths=(4, 8), blocks=1, end_kernel=3, bypass=True),
+    "refined": Architecture(unshuffle=4, widths=(8, 16), blocks=1, end_kernel=3, skips=True, squash=False, refine=2),
+    "refined flat": Architecture(unshuffle=1, widths=(4, 8), blocks=1, end_kernel=5, refine=1),
     "shallow": Architecture(unshuffle=1, widths=(4, 8), blocks=1, end_kernel=5, squash=False),
     "small end": Architecture(unshuffle=1, widths=(4, 8), blocks=1, end_kernel=3, skips=True),
     "two skips": Architecture(unshuffle=2, widths=(4, 8, 16), blocks=1, end_kernel=3, skips=True),

@@ -141,7 +141,7 @@ def spans(length: int, tile: int, reach: int) -> list[Span]:
 def reach(architecture: Architecture) -> int:
     """How far, in pixels, a painted pixel depends on the picture, rounded up to the stride."""
     level = architecture.unshuffle
-    pixels = 2 * (architecture.end_kernel // 2) * level
+    pixels = (2 * (architecture.end_kernel // 2) + 2 * architecture.refine) * level
     for _ in architecture.widths[1:]:
         pixels += level + 2 * level  # the convolution down, and the one up from twice as coarse
         level *= 2

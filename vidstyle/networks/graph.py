@@ -70,11 +70,14 @@ class _Builder(Nodes):
             y = self.norm(self.convolution(y, f"block{i}.second"), arch.widths[-1], relu=False)
             x = self.node("Add", x, y)
         for i, width in enumerate(arch.widths[-2::-1]):
-            last = i == len(arch.widths) - 2
-            x = self.norm(self.up(x, f"up{i}"), width, pad=arch.end_kernel // 2 if last and not arch.skips else 0)
+            to_head = i == len(arch.widths) - 2 and not arch.skips and not arch.refine
+            x = self.norm(self.up(x, f"up{i}"), width, pad=arch.end_kernel // 2 if to_head else 0)
             if arch.skips:
                 gate = self.style_slice(2 * sum(arch.norms) + sum(arch.gates[:i]), width)
                 x = self.node("Add", x, self.node("Mul", levels.pop(), gate))
+        for i in range(arch.refine):
+            y = self.node("Relu", self.convolution(x, f"refine{i}.first"))
+            x = self.node("Add", x, self.convolution(y, f"refine{i}.second"))
         self.finish(self.head(x), "painted")
         return self.model(
             [

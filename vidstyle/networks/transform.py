@@ -68,6 +68,8 @@ class TransformNetwork(nn.Module):
             x = norm(self.convolve(x, f"up{i}")).relu()
             if arch.skips:
                 x = x + levels.pop() * gates.pop().to(x.dtype)
+        for i in range(arch.refine):
+            x = x + self.convolve(self.convolve(x, f"refine{i}.first").relu(), f"refine{i}.second")
         x = self.convolve(x, "head")
         x = unfold(x.tanh() * TANH_SCALE if arch.squash else x, arch.unshuffle) + 0.5
         if arch.bypass:

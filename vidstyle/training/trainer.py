@@ -136,7 +136,7 @@ class Trainer:
     def _tuned(self) -> list[nn.Parameter]:
         """The network's parameters that learn: none, those of its second half, or all."""
         half = self.recipe.architecture.blocks // 2
-        second_half = ("up", "head", *(f"block{i}." for i in range(half, self.recipe.architecture.blocks)))
+        second_half = ("up", "refine", "head", *(f"block{i}." for i in range(half, self.recipe.architecture.blocks)))
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(
                 self.recipe.tune == "all" or (self.recipe.tune == "decoder" and name.startswith(second_half))
