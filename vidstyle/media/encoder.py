@@ -114,7 +114,10 @@ class VideoEncoder:
         """The packets still inside the encoder."""
         if self._last_pts is None:
             return []  # some encoders crash when flushed before their first frame
-        return self._timed(self._context.encode(None))
+        packets = self._timed(self._context.encode(None))
+        if packets and self._settings.muxer in ("mp4", "mov"):
+            self._stretch(packets[-1])
+        return packets
 
     @property
     def duration(self) -> Fraction:
@@ -144,6 +147,14 @@ class VideoEncoder:
             known = None if packet.pts is None else self._durations.pop(packet.pts, None)
             packet.duration = known or self._spacing
         return packets
+
+    def _stretch(self, packet: Packet[VideoStream]) -> None:
+        """Give the last packet coded the long duration of the last frame shown, where that was coded before it.
+
+        mp4 has no durations of frames, only the distances of what is coded.
+        """
+        if packet.dts is not None and packet.pts != self._last_pts and self._last_duration > self._spacing:
+            packet.duration = (self._last_pts or 0) + self._last_duration - packet.dts
 
     def _mend_dts(self, packet: Packet[VideoStream]) -> None:
         """Replace what libx265 leaves of the memory before it as dts in a film of one or two frames."""
