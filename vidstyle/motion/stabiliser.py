@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vidstyle.frames import ImageArray
+from vidstyle.motion.contrast import match_contrast
 from vidstyle.motion.cuts import LiveCutDetector
 from vidstyle.motion.flow import DisFlow, FlowArray
 
-_MOST_GAIN = 3.0
+_CREEP = 0.5
+"""Pixels, of the reduced picture, by which what stands still may seem to move."""
 
 _Plane = npt.NDArray[np.float32]
 _Bytes = npt.NDArray[np.uint8]
@@ -30,17 +32,18 @@ class StabiliserSettings:
 
     `still` and `moving` are the shares of the warped earlier result in the new one where the film stands
     still and where it moves; the rest is the new painting, so nothing drifts for longer than a few frames.
-    Where it moves the share is lower because each warp softens the picture a little.
+    Where it moves the share is lower because each warp softens the picture a little. These two were chosen by
+    `vidstyle eval video`: more is steadier and costs style.
 
     The tolerances are differences in levels of the reduced pictures' largest channel. The film may differ
     from its warped predecessor by `film_tolerance` before the share falls, reaching 0 at three times that;
-    the painting by `paint_tolerance`, likewise. A place stands still if that explains the frame as well as
-    the flow does, within `still_tolerance`.
+    the painting by `paint_tolerance`, likewise, on the mean of its surroundings. A place stands still
+    if that explains the frame as well as the flow does, within `still_tolerance`.
     """
 
-    still: float = 0.85
-    moving: float = 0.75
-    still_tolerance: float = 2.0
+    still: float = 0.8
+    moving: float = 0.6
+    still_tolerance: float = 1.0
     film_tolerance: float = 16.0
     paint_tolerance: float = 48.0
 
@@ -66,14 +69,15 @@ class Stabiliser:
     becomes 320x180); only one warp and one blend work at full size. Occlusion is judged by looking, not by
     a second flow: where the warped earlier frame differs from the present one, or the warped earlier result
     from the new painting, the new painting is shown alone. A cut, or another frame size, starts anew.
-    With `fine`, for files, warps are bicubic and the contrast that averaging takes from moving strokes is put
-    back; that costs four times as much. No torch. Not thread-safe.
+    With `fine`, for files, the flow is a better one found at twice that size, warps are bicubic, and the contrast
+    that averaging takes from strokes is put back (`match_contrast`): many times the cost. No torch. Not thread-safe.
     """
 
     def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
         self.settings = settings or StabiliserSettings()
         self._fine = fine
-        self._flow = DisFlow("live")
+        self._flow = DisFlow("medium" if fine else "live")
+        self._side = 560 if fine else 256
         self._cuts = LiveCutDetector()
         self._film_trust = _ramp(self.settings.film_tolerance)
         self._paint_trust = _ramp(self.settings.paint_tolerance)
@@ -90,7 +94,7 @@ class Stabiliser:
 
         The film's frame may have another size than the painting.
         """
-        film = _reduce(frame)
+        film = _reduce(frame, self._side)
         past, size = self._past, (film.shape[1], film.shape[0])
         if self._buffers is None or self._buffers.full_flow.shape[:2] != painted.shape[:2]:
             self._buffers, past = _Buffers(painted.shape[0], painted.shape[1]), None
@@ -98,7 +102,7 @@ class Stabiliser:
             past = None
         grey = np.asarray(cv2.cvtColor(film, cv2.COLOR_RGB2GRAY), np.uint8)
         new = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), np.uint8)
-        paint = np.asarray(cv2.resize(_reduce(new), size, interpolation=cv2.INTER_AREA), np.uint8)
+        paint = np.asarray(cv2.resize(_reduce(new, self._side), size, interpolation=cv2.INTER_AREA), np.uint8)
         now = _Past(film=film, grey=grey, paint=paint, result=new)
         self._past = self._blend(now, past, self._buffers) if past else now
         return np.asarray(cv2.cvtColor(self._past.result, cv2.COLOR_RGBA2RGB), np.uint8)
@@ -110,8 +114,8 @@ class Stabiliser:
         flow, still = self._settle(now, past)
         carried_paint = _fetch(past.paint, flow)
         trust = cv2.min(
-            cv2.LUT(_largest_gap(now.film, _fetch(past.film, flow)), self._film_trust),
-            cv2.LUT(_largest_gap(now.paint, carried_paint), self._paint_trust),
+            cv2.LUT(_largest_gap(now.film, _fetch(past.film, flow), around=3), self._film_trust),
+            cv2.LUT(_largest_gap(_soften(now.paint), _soften(carried_paint)), self._paint_trust),
         )
         trust = cv2.blur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (3, 3))
         share = trust * cv2.LUT(still, self._shares)
@@ -124,7 +128,7 @@ class Stabiliser:
         # The past's own array is free now: it takes the new result.
         cv2.blendLinear(buffers.carried, now.result, buffers.weight, buffers.ones, dst=past.result)
         if self._fine:
-            _restore_contrast(past.result, now.result)
+            past.result = match_contrast(past.result, now.result, bands=3, window=3)
         paint = cv2.blendLinear(carried_paint, now.paint, weight, np.ones_like(weight))
         return _Past(film=now.film, grey=now.grey, paint=np.asarray(paint, np.uint8), result=past.result)
 
@@ -138,6 +142,7 @@ class Stabiliser:
         unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
         moved = cv2.blur(_largest_gap(now.film, _fetch(past.film, flow)), (7, 7))
         still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
+        still = cv2.bitwise_and(still, cv2.inRange(flow, (-_CREEP, -_CREEP), (_CREEP, _CREEP)))
         return np.asarray(cv2.copyTo(np.zeros_like(flow), still, flow), np.float32), np.asarray(still, np.uint8)
 
     @property
@@ -158,35 +163,12 @@ class _Buffers:
         self.carried = np.empty((height, width, 4), np.uint8)
 
 
-def _reduce(picture: _Bytes) -> _Bytes:
-    """Halve until the short side is below 256 pixels; exact halves are many times faster than other sizes."""
-    while min(picture.shape[:2]) >= 256:
+def _reduce(picture: _Bytes, side: int) -> _Bytes:
+    """Halve until the short side is below `side` pixels; exact halves are many times faster than other sizes."""
+    while min(picture.shape[:2]) >= side:
         size = (picture.shape[1] // 2, picture.shape[0] // 2)
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     return picture
-
-
-def _restore_contrast(result: _Bytes, new: _Bytes) -> None:
-    """Raise the fine contrast of `result` (H, W, 4), in place, to that of `new` where it is lower.
-
-    Averaging strokes that do not quite agree flattens them; Heitz and Neyret, "High-Performance By-Example
-    Noise using a Histogram-Preserving Blending Operator" (2018), restore the variance of a blend likewise.
-    """
-    low, flat = _fine_contrast(result)
-    wanted = _fine_contrast(new)[1]
-    gain = np.clip((wanted + 1) / (flat + 1), 1, _MOST_GAIN)
-    gain = cv2.resize(gain, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_LINEAR)
-    cv2.blendLinear(result, low, gain, 1 - gain, dst=result)
-
-
-def _fine_contrast(picture: _Bytes) -> tuple[_Bytes, _Plane]:
-    """The picture (H, W, 4) without its finest detail, and how strong that is around each place, at half size."""
-    size = (picture.shape[1], picture.shape[0])
-    half = cv2.resize(picture, (-(-size[0] // 2), -(-size[1] // 2)), interpolation=cv2.INTER_AREA)
-    low = cv2.resize(half, size, interpolation=cv2.INTER_LINEAR)
-    detail = cv2.cvtColor(cv2.absdiff(picture, low), cv2.COLOR_RGBA2GRAY)
-    strength = cv2.resize(detail, (half.shape[1], half.shape[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.asarray(low, np.uint8), np.asarray(cv2.blur(strength, (9, 9)), np.float32)
 
 
 def _fetch(picture: _Bytes, flow: FlowArray, *, into: _Bytes | None = None, sharp: bool = False) -> _Bytes:
@@ -195,9 +177,15 @@ def _fetch(picture: _Bytes, flow: FlowArray, *, into: _Bytes | None = None, shar
     return np.asarray(cv2.remap(picture, flow, None, how, dst=into, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 
-def _largest_gap(a: _Bytes, b: _Bytes) -> _Bytes:
-    """The largest difference of any channel, (h, w) uint8."""
-    first, *others = cv2.split(cv2.absdiff(a, b))
+def _soften(paint: _Bytes) -> _Bytes:
+    """The paint's colours without its strokes, which a network draws elsewhere in every frame."""
+    return np.asarray(cv2.blur(paint, (9, 9)), np.uint8)
+
+
+def _largest_gap(a: _Bytes, b: _Bytes, *, around: int = 1) -> _Bytes:
+    """The largest difference of any channel, on the mean of `around` pixels a side; (h, w) uint8."""
+    gap = cv2.absdiff(a, b)
+    first, *others = cv2.split(cv2.blur(gap, (around, around)) if around > 1 else gap)
     for other in others:
         first = cv2.max(first, other)
     return np.asarray(first, np.uint8)
