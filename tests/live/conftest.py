@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import TINY, make_library
 from tests.live.live_fakes import Collector, Painters, make_control
 from tests.live.x_display import Display, virtual_display
 from vidstyle.live.control import Control
@@ -82,3 +85,12 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
     """A virtual X display of 1280x800."""
     with virtual_display(tmp_path_factory.mktemp("display"), size="1280x800") as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The user's data folder holds the tiny networks; no display."""
+    data = tmp_path_factory.mktemp("data")
+    make_library(data / "vidstyle", networks={"live": TINY}, styles=("identity", "mosaic", "waves"))
+    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY") and not k.startswith("QT_")}
+    return kept | {"XDG_DATA_HOME": str(data), "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -14,7 +14,9 @@ import pytest
 from tests.live.live_fakes import make_control
 from tests.live.x_display import Display, needs_display
 from vidstyle.errors import OutputError
-from vidstyle.media.preview import KEYS, check_display, help_lines
+from vidstyle.live.keys import KEYS
+from vidstyle.live.legend import help_lines
+from vidstyle.media.preview import check_display
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.live.live_fakes import Collector
 from tests.live.test_streams import free_port
-from tests.live.test_webcam_command import environment, start  # noqa: F401
+from tests.live.test_webcam_command import start
 from vidstyle.media.camera_synthetic import SyntheticCamera
 from vidstyle.media.outputs import make_output
 
@@ -82,7 +82,7 @@ def test_an_rtmp_server_that_stops_in_the_middle(start_session) -> None:
         server.wait()
 
 
-def test_ctrl_c_ends_the_program_while_a_server_says_nothing(environment, tmp_path: Path, deaf: int) -> None:  # noqa: F811
+def test_ctrl_c_ends_the_program_while_a_server_says_nothing(environment, tmp_path: Path, deaf: int) -> None:
     url = f"rtmp://127.0.0.1:{deaf}/live/key"
     words = ("--camera", "synthetic:160x96@30", "-o", "film.mkv", "-o", url, "--json")
     process = start(environment, tmp_path, *words)

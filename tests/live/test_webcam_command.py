@@ -13,19 +13,8 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.conftest import TINY, make_library
-
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from vidstyle.cli.app import run; sys.exit(run(sys.argv[1:]))"
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The user's data folder holds the tiny networks; no display."""
-    data = tmp_path_factory.mktemp("data")
-    make_library(data / "vidstyle", networks={"live": TINY}, styles=("identity", "mosaic", "waves"))
-    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY") and not k.startswith("QT_")}
-    return kept | {"XDG_DATA_HOME": str(data), "PYTHONPATH": str(ROOT)}
 
 
 def start(environment: dict[str, str], folder: Path, *words: str) -> subprocess.Popen:

@@ -44,7 +44,7 @@ def webcam(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Paint a camera live. In the window: h for help, q to quit."""
+    """Paint a camera live. In the window or the terminal: h for help, q to quit."""
     from fractions import Fraction
 
     from vidstyle.settings import parse_size
@@ -84,7 +84,7 @@ def webcam(
         if json:
             console.data(values)
 
-    stopped = run(asked, say=console.say, report=report)
+    stopped = run(asked, say=console.say, report=report, terminal=True)
     if isinstance(stopped, Terminated):
         raise stopped
 

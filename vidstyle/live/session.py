@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,9 @@ from vidstyle.backends.protocol import PrecisionChoice
 from vidstyle.errors import Interrupted, UsageError, VidstyleError
 from vidstyle.interrupts import stop_requests
 from vidstyle.live.control import Control, LiveSettings
+from vidstyle.live.legend import status_lines
 from vidstyle.live.loop import LiveLoop, Window
+from vidstyle.live.terminal import terminal_keys
 from vidstyle.media.camera import open_camera
 from vidstyle.media.camera_probe import has_returned
 from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
@@ -69,11 +72,13 @@ def webcam(
     say: Say = lambda line: None,
     report: Report = lambda values: None,
     camera: Callable[[], Camera] | None = None,
+    terminal: bool = False,
 ) -> Interrupted | None:
     """Run a live session until it is ended; `report` gets its statistics, unless it could not even begin.
 
     Returns what the system asked to end with, None where the session ended by itself or by its own
-    controls. Ctrl-C is the normal end. `camera` opens the camera in place of what `options` name.
+    controls. Ctrl-C is the normal end. `camera` opens the camera in place of what `options` name; with
+    `terminal`, keys pressed there steer a session that has no window.
     Raises the errors of `vidstyle.errors`.
     """
     library = library or Library()
@@ -99,8 +104,11 @@ def webcam(
         say=say,
     )
     outputs, window = _outputs(options, loop)
-    with stop_requests() as stop:
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(stop_requests())
         stop.finish = control.quit
+        if terminal and window is None:
+            stack.enter_context(terminal_keys(control, say, lambda: status_lines(loop.as_json())))
         try:
             loop.run(outputs, window=window)
         except VidstyleError:

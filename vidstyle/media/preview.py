@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -15,6 +15,8 @@ import cv2
 from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.live.canvas import write_box
 from vidstyle.live.control import Control
+from vidstyle.live.keys import press
+from vidstyle.live.legend import help_lines, status_lines
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 
 TITLE = "vidstyle"
@@ -23,30 +25,6 @@ REFRESH = 0.25
 """Seconds between two states of the overlay."""
 
 INSTEAD = "use -o http://127.0.0.1:8080 for a page in the browser, -o virtual, -o FILE or -o null instead"
-
-KEYS: Mapping[str, tuple[str, Callable[[Control], None]]] = {
-    "n": ("next style", Control.next_style),
-    "p": ("previous style", Control.previous_style),
-    "+": ("stronger", lambda c: c.stronger(0.1)),
-    "-": ("weaker", lambda c: c.stronger(-0.1)),
-    ".": ("mix in the next style", lambda c: c.mix_more(0.25)),
-    ",": ("mix less of it", lambda c: c.mix_more(-0.25)),
-    "]": ("coarser strokes", lambda c: c.step_stroke(1)),
-    "[": ("finer strokes", lambda c: c.step_stroke(-1)),
-    "c": ("keep the camera's colours", Control.keep_colors),
-    "t": ("hold strokes still", Control.stabilize),
-    "m": ("mirror", Control.mirror),
-    "b": ("before / after", Control.split),
-    "f": ("freeze", Control.freeze),
-    "s": ("snapshot", Control.snapshot),
-    "r": ("record, stop recording", Control.record),
-    "o": ("statistics", Control.overlay),
-    "h": ("this help", Control.help),
-    "q": ("quit (Esc too)", Control.quit),
-}
-"""Key to what it does, in words and in deed; digits choose a style by its number."""
-
-_ALIASES = {"=": "+", "_": "-", "\x1b": "q", "?": "h"}
 
 
 class Preview:
@@ -117,12 +95,8 @@ class Preview:
     def _press(self, key: str) -> None:
         """What a key does; a wish that cannot be met is shown, not raised."""
         self._trouble = ""
-        key = _ALIASES.get(key, key.lower())
         try:
-            if key in "123456789":
-                self._control.choose(int(key))
-            elif key in KEYS:
-                KEYS[key][1](self._control)
+            press(key, self._control)
         except VidstyleError as error:
             self._trouble = str(error)
 
@@ -151,35 +125,6 @@ class Preview:
             cv2.circle(image, (image.shape[1] - 2 * radius, 2 * radius), radius, (40, 40, 230), -1, cv2.LINE_AA)
         cv2.imshow(TITLE, image)
         self._drawn = self._settings()
-
-
-def status_lines(status: Mapping[str, Any]) -> list[str]:
-    """The overlay: what is painted, how fast, how late, with what."""
-    total = sum(weight for _, weight in status["styles"]) or 1
-    mix = " + ".join(
-        name if weight == total else f"{name} {weight / total:.0%}" for name, weight in status["styles"] if weight
-    )
-    latency = status["latency_ms"]["p50"]
-    late = f"{latency:.0f} ms" if latency is not None else "-"
-    lines = [
-        f"{mix}  strength {status['strength']:.0%}",
-        f"{status['fps_now']:.1f} fps  latency {late}  dropped {status['dropped']}",
-    ]
-    if status["backend"] and status["working_size"]:
-        width, height = status["working_size"]
-        lines.append(f"{status['backend']} {status['device']} {status['precision']}  {width}x{height}")
-    if status["camera_state"] != "live":
-        lines.append(f"camera {status['camera_state']}: {status['camera_message']}")
-    lines += [f"{name}: {trouble}" for name, trouble in status["trouble"].items()]
-    return lines
-
-
-def help_lines(names: Sequence[str]) -> list[str]:
-    """The help: every key, and the styles by their numbers."""
-    keys = [f"{key}   {words}" for key, (words, _) in KEYS.items()]
-    styles = [f"{number} {name}" for number, name in enumerate(names[:9], 1)]
-    rows = [styles[i : i + 3] for i in range(0, len(styles), 3)]
-    return [*keys, *["   ".join(row) for row in rows]]
 
 
 def check_display() -> None:

@@ -1,0 +1,37 @@
+"""What is told of a live session, line by line: in the window's overlay and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vidstyle.live.keys import KEYS
+
+
+def status_lines(status: Mapping[str, Any]) -> list[str]:
+    """The overlay: what is painted, how fast, how late, with what."""
+    total = sum(weight for _, weight in status["styles"]) or 1
+    mix = " + ".join(
+        name if weight == total else f"{name} {weight / total:.0%}" for name, weight in status["styles"] if weight
+    )
+    latency = status["latency_ms"]["p50"]
+    late = f"{latency:.0f} ms" if latency is not None else "-"
+    lines = [
+        f"{mix}  strength {status['strength']:.0%}",
+        f"{status['fps_now']:.1f} fps  latency {late}  dropped {status['dropped']}",
+    ]
+    if status["backend"] and status["working_size"]:
+        width, height = status["working_size"]
+        lines.append(f"{status['backend']} {status['device']} {status['precision']}  {width}x{height}")
+    if status["camera_state"] != "live":
+        lines.append(f"camera {status['camera_state']}: {status['camera_message']}")
+    lines += [f"{name}: {trouble}" for name, trouble in status["trouble"].items()]
+    return lines
+
+
+def help_lines(names: Sequence[str]) -> list[str]:
+    """The help: every key, and the styles by their numbers."""
+    keys = [f"{key}   {words}" for key, (words, _) in KEYS.items()]
+    styles = [f"{number} {name}" for number, name in enumerate(names[:9], 1)]
+    rows = [styles[i : i + 3] for i in range(0, len(styles), 3)]
+    return [*keys, *["   ".join(row) for row in rows]]
