@@ -34,4 +34,5 @@ def test_leaves_channels_last_memory_as_it_is() -> None:
     y = conditional_instance_norm(x, torch.ones(2, 16), torch.zeros(2, 16), epsilon=1e-5)
     y.backward(torch.ones_like(y))
     assert y.is_contiguous(memory_format=torch.channels_last)
-    assert x.grad is not None and x.grad.is_contiguous(memory_format=torch.channels_last)
+    assert x.grad is not None
+    assert x.grad.is_contiguous(memory_format=torch.channels_last)
