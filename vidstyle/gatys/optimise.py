@@ -20,8 +20,11 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Losses]]
 OnStep = Callable[[int, Losses, Tensor], None]
 """Told after each iteration: its number from 1, the losses, the picture."""
 
-HISTORY = 20
-"""Pairs that L-BFGS keeps: each costs two pictures of memory, and more gained nothing."""
+MOST_HISTORY, LEAST_HISTORY = 100, 10
+"""Pairs that L-BFGS keeps. More lower the loss a little; each costs two pictures of memory."""
+
+HISTORY_BYTES = 512 << 20
+"""What these may take, unless that is less than the least."""
 
 WINDOW = 10
 """Iterations over which a loss must fall by the tolerance."""
@@ -92,8 +95,13 @@ def _method(name: str, picture: Tensor, step: float) -> torch.optim.Optimizer:
     if name == "adam":
         return torch.optim.Adam([picture], lr=0.02 * step, betas=(0.9, 0.99))
     return torch.optim.LBFGS(
-        [picture], lr=step, max_iter=1, history_size=HISTORY, tolerance_grad=0.0, tolerance_change=0.0
+        [picture], lr=step, max_iter=1, history_size=_history(picture), tolerance_grad=0.0, tolerance_change=0.0
     )
+
+
+def _history(picture: Tensor) -> int:
+    pairs = HISTORY_BYTES // (2 * picture.nbytes)
+    return min(MOST_HISTORY, max(LEAST_HISTORY, pairs))
 
 
 def _evaluate(evaluate: Evaluate, picture: Tensor) -> tuple[Tensor, Losses]:

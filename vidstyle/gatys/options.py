@@ -34,6 +34,7 @@ class GatysOptions:
     `coarsest`: short side of the smallest size that is painted first, pixels.
     `masks`: one grey picture for each painting, white where it counts.
     `tile`: side of the parts that gradients are computed in, pixels; 0 for the whole picture at once.
+    `flow`: what finds the film's motion: OpenCV's DIS, or torchvision's RAFT, which wants a GPU.
     `lags`: how many frames back the temporal loss looks.
     `passes`: how often a shot is gone through, forwards and backwards in turn.
     `shots`: "2/4" renders every fourth shot from the second on and writes no film.
@@ -58,6 +59,7 @@ class GatysOptions:
     coarsest: int = 256
     masks: tuple[str, ...] = ()
     tile: int = 0
+    flow: Literal["dis", "raft"] = "dis"
     lags: tuple[int, ...] = (1, 10)
     passes: int = 1
     shots: str = ""

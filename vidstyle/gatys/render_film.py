@@ -30,7 +30,7 @@ from vidstyle.media.protocol import Reader
 from vidstyle.media.reader import open_reader
 from vidstyle.media.scale import resize
 from vidstyle.media.writer import EncodeOptions, open_writer
-from vidstyle.motion.flow import DisFlow
+from vidstyle.motion.flow import DisFlow, FlowEstimator
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
 from vidstyle.report import RenderReport
@@ -149,17 +149,24 @@ class GatysJob:
         painter = Painter(network, backend=self.options.backend, say=self._say)
         return lambda film: painter.paint(film[None], look)[0]
 
+    def _flow(self) -> FlowEstimator:
+        if self.gatys.flow == "dis":
+            return DisFlow("medium")
+        from vidstyle.motion.raft import load_raft
+
+        return load_raft(self._device)
+
     def _finished(self, shot: Shot) -> bool:
         return all(self._store.load(number, turn=self.gatys.passes) is not None for number in shot.frames)
 
     def _paint_shots(self, studio: Studio, shots: list[Shot], *, total: int) -> None:
-        base = self._base()
+        base, flow = self._base(), self._flow()
         with self._open() as reader:
             frames = self._frames(reader)
             for shot in shots:
                 films = self._films(frames, shot)
                 for turn in range(1, self.gatys.passes + 1):
-                    painter = ShotPainter(studio, DisFlow("medium"), base)
+                    painter = ShotPainter(studio, flow, base)
                     for number in in_turn(shot.frames, turn):
                         film = next(films)[1] if turn == 1 else self._store.film(number)
                         if film is None:
