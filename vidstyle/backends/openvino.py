@@ -220,6 +220,9 @@ def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, An
         "PERFORMANCE_HINT": "LATENCY" if spec.latency or spec.batch == 1 else "THROUGHPUT",
         "CACHE_DIR": str(cache_folder("openvino")),
     }
+    if device == "CPU":
+        # Decoder, encoder and preview work on the same cores: a thread tied to one waits for them there.
+        config["ENABLE_CPU_PINNING"] = False
     if config["PERFORMANCE_HINT"] == "THROUGHPUT":
         config["PERFORMANCE_HINT_NUM_REQUESTS"] = spec.batch
         if device == "CPU":
