@@ -147,6 +147,6 @@ def test_without_a_display_the_error_says_what_to_use(monkeypatch) -> None:
 
 def test_the_help_names_every_key_and_style() -> None:
     text = "\n".join(help_lines(make_control().names))
-    assert all(f"{key}   {words}" in text for key, (words, _) in KEYS.items())
+    assert all(f"{key}\t{words}" in text for key, (words, _) in KEYS.items())
     assert "1 blue" in text
     assert "3 green" in text

@@ -14,6 +14,8 @@ DISSOLVE = 6
 """Frames over which a change of the working size is spread."""
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
+_LINE, _COLUMN = 40, 45
+"""Height of a line, and where the column after a tab begins, in pixels at a text scale of 1."""
 
 
 def even_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -83,21 +85,33 @@ def write_notice(image: ImageArray, lines: Sequence[str]) -> ImageArray:
 
 
 def write_box(image: ImageArray, lines: Sequence[str], *, centre: bool = False) -> None:
-    """Write `lines` (ASCII; other signs become `?`) upon `image` itself, top left or in the middle."""
+    """Write `lines` (ASCII; other signs become `?`) upon `image` itself: top left, or larger in the middle.
+
+    What follows a tab stands in a column of its own.
+    """
     if not lines:
         return
     height, width = image.shape[:2]
-    lines = [line.encode("ascii", "replace").decode() for line in lines]
-    scale = min(height, 1080) / 1000
-    widest = max(cv2.getTextSize(line, _FONT, scale, 1)[0][0] for line in lines)
-    scale = max(0.3, scale * min(1.0, 0.92 * width / max(widest, 1)))
-    line_height = round(40 * scale)
-    widest = max(cv2.getTextSize(line, _FONT, scale, 1)[0][0] for line in lines)
-    box = (widest + line_height, line_height * len(lines) + line_height // 2)
+    rows = [line.encode("ascii", "replace").decode().partition("\t") for line in lines]
+    scale = min(height, 1080) / (600 if centre else 1000)
+    scale = max(0.3, scale * min(1.0, 0.92 * width / _widest(rows, scale)))
+    line_height = round(_LINE * scale)
+    box = (round(_widest(rows, scale)) + line_height, line_height * len(lines) + line_height // 2)
     left, top = ((width - box[0]) // 2, (height - box[1]) // 2) if centre else (line_height // 2, line_height // 2)
     left, top = max(0, left), max(0, top)
     region = image[top : top + box[1], left : left + box[0]]
     region[:] = region // 4
-    for number, line in enumerate(lines):
-        at = (left + line_height // 2, top + round(line_height * (number + 1.1)))
-        cv2.putText(image, line, at, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    for number, (words, _, more) in enumerate(rows):
+        row = top + round(line_height * (number + 1.1))
+        for text, column in ((words, 0.0), (more, _COLUMN * scale)):
+            at = (left + line_height // 2 + round(column), row)
+            cv2.putText(image, text, at, _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _widest(rows: Sequence[tuple[str, str, str]], scale: float) -> float:
+    """The width in pixels of the widest row, 1 at least."""
+
+    def width(text: str) -> int:
+        return int(cv2.getTextSize(text, _FONT, scale, 1)[0][0])
+
+    return max(1, *(max(width(words), _COLUMN * scale + width(more) if more else 0) for words, _, more in rows))

@@ -25,13 +25,12 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"{status['backend']} {status['device']} {status['precision']}  {width}x{height}")
     if status["camera_state"] != "live":
         lines.append(f"camera {status['camera_state']}: {status['camera_message']}")
-    lines += [f"{name}: {trouble}" for name, trouble in status["trouble"].items()]
-    return lines
+    return [*lines, *status["trouble"].values()]
 
 
 def help_lines(names: Sequence[str]) -> list[str]:
     """The help: every key, and the styles by their numbers."""
-    keys = [f"{key}   {words}" for key, (words, _) in KEYS.items()]
+    keys = [f"{key}\t{words}" for key, (words, _) in KEYS.items()]
     styles = [f"{number} {name}" for number, name in enumerate(names[:9], 1)]
     rows = [styles[i : i + 3] for i in range(0, len(styles), 3)]
     return [*keys, *["   ".join(row) for row in rows]]
