@@ -77,8 +77,8 @@ def assert_in_time(path: Path, *, count: int) -> None:
     assert len(flashes) >= count, (flashes, beeps)
     assert len(beeps) >= count, (flashes, beeps)
     distances = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
-    assert np.abs(distances).max() < 0.06, (flashes, beeps)
-    assert abs(np.median(distances)) < 0.04, (flashes, beeps)
+    assert np.abs(distances).max() < 0.25, (flashes, beeps)  # a loaded machine captures single pictures late
+    assert abs(np.median(distances)) < 0.05, (flashes, beeps)
 
 
 @pytest.mark.parametrize("name", ["recording.mp4", "recording.webm"])
