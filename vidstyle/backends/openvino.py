@@ -120,16 +120,11 @@ class OpenVinoEngine:
         painted = np.empty_like(images)
         at_once = len(self._requests)
         try:
-            for start in range(0, len(images), at_once):
-                running = range(min(at_once, len(images) - start))
-                for i in running:
-                    target = self._blocks[i] if self._blocks else painted[start + i : start + i + 1]
-                    self._bind(self._requests[i], images[start + i : start + i + 1], target, style)
-                    self._requests[i].start_async()
-                for i in running:
-                    self._requests[i].wait()
-                    if self._blocks:
-                        unfold(self._blocks[i][0], painted[start + i])
+            for i in range(len(images) + at_once):
+                if i >= at_once:
+                    self._finish(i % at_once, painted[i - at_once])
+                if i < len(images):
+                    self._start(i % at_once, images[i : i + 1], painted[i : i + 1], style)
         except (RuntimeError, MemoryError) as error:
             raise translated(error, "OpenVINO failed to run") from error
         return painted
@@ -147,14 +142,23 @@ class OpenVinoEngine:
             expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
             raise ValueError(f"images are {images.shape}; this engine takes {expected}")
 
-    def _bind(self, request: Any, image: ImageArray, painted: ImageArray, style: StyleVector) -> None:
-        """Let the request read and write the arrays' own memory; the caller keeps them alive."""
+    def _start(self, number: int, image: ImageArray, painted: ImageArray, style: StyleVector) -> None:
+        """Have a request read and write the arrays' own memory; the caller keeps them alive."""
         import openvino
 
+        request = self._requests[number]
+        target = self._blocks[number] if self._blocks else painted
         request.set_input_tensor(0, openvino.Tensor(image, shared_memory=True))
         if self._takes_style:
             request.set_input_tensor(1, openvino.Tensor(style, shared_memory=True))
-        request.set_output_tensor(openvino.Tensor(painted, shared_memory=True))
+        request.set_output_tensor(openvino.Tensor(target, shared_memory=True))
+        request.start_async()
+
+    def _finish(self, number: int, painted: ImageArray) -> None:
+        """Wait for a request's picture and, where that is still to be done, lay its pixels out in `painted`."""
+        self._requests[number].wait()
+        if self._blocks:
+            unfold(self._blocks[number][0], painted)
 
 
 def unfold(blocks: ImageArray, painted: ImageArray) -> None:
