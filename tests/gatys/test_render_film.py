@@ -178,3 +178,13 @@ def test_no_weights_says_where_to_get_them(
     monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "none.safetensors"))
     with pytest.raises(StyleError, match="does not exist"):
         gatys.render(film, film_of(tmp_path / "out"), options=_options(painting))
+
+
+def test_a_job_without_a_finished_frame_is_no_rendering(tmp_path: Path) -> None:
+    """One that was refused, for too small a picture say, must not stand in the way of the next."""
+    store = Store(tmp_path / "o.png")
+    store.open({"size": [20, 20]}, resume=False, overwrite=False)
+    store.open({"size": [64, 64]}, resume=False, overwrite=False)
+    store.save(0, np.zeros((4, 4, 3), np.uint8), turn=1)
+    with pytest.raises(UsageError, match="unfinished"):
+        store.open({"size": [64, 64]}, resume=False, overwrite=False)

@@ -43,14 +43,14 @@ class Store:
         self.folder = target.with_name(f"{target.name}.gatys")
 
     def open(self, job: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Make the folder for `job`, or check that it holds the same one.
+        """Make the folder for `job`, or check that it holds the same one; a folder without frames does not count.
 
         Raises UsageError if there is a rendering and neither `resume` nor `overwrite` says what to do with
         it, or if it was asked for differently; OutputError if the folder cannot be written.
         """
         file = self.folder / "job.json"
         try:
-            known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+            known = json.loads(file.read_text(encoding="utf-8")) if self._begun and file.is_file() else None
             if known is not None and not resume:
                 if not overwrite:
                     raise UsageError(f"{self.folder} holds an unfinished rendering: --resume goes on, -y starts over")
@@ -63,6 +63,11 @@ class Store:
             self._write(file, json.dumps(job, indent=1, ensure_ascii=False).encode())
         except (OSError, ValueError) as error:
             raise OutputError(f"{self.folder}: cannot be used for checkpoints ({error})") from error
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a frame was ever finished: a job that was refused before leaves nothing worth keeping."""
+        return any(self.folder.glob("pass*/*.png"))
 
     def load(self, number: int, *, turn: int) -> ImageArray | None:
         """The result (H, W, 3) uint8 RGB of frame `number` in pass `turn`, from 1; None if missing or torn."""
