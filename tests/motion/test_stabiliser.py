@@ -107,3 +107,11 @@ def test_a_film_of_another_size_than_its_painting() -> None:
 
 def test_without_torch() -> None:
     assert "torch" not in vars(sys.modules["vidstyle.motion.stabiliser"])
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_nothing_dark_comes_in_from_beyond_the_edge(fine: bool) -> None:
+    """Not even where the film itself is dark, so that its own difference shows nothing."""
+    film = [(frame // 8).astype(np.uint8) for frame in pan(6, step=(2, 0))]
+    painted = [np.full_like(frame, 200) for frame in film]
+    assert np.abs(_run(film, painted, fine=fine)[-1].astype(int) - 200).max() <= 2

@@ -117,6 +117,7 @@ class Stabiliser:
             cv2.LUT(_largest_gap(now.film, _fetch(past.film, flow), around=3), self._film_trust),
             cv2.LUT(_largest_gap(_soften(now.paint), _soften(carried_paint)), self._paint_trust),
         )
+        trust[carried_paint[..., 3] < 255] = 0  # from beyond the edge, at least in part
         trust = cv2.blur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (3, 3))
         share = trust * cv2.LUT(still, self._shares)
         # blendLinear divides by the sum of its weights: share / (1 - share) against 1 saves a pass.
