@@ -61,12 +61,9 @@ def _textbook(vgg: VGG, photograph: torch.Tensor, painting: torch.Tensor, option
         wanted = vgg(photograph, [content_layer])[content_layer]
         grams = {name: gram(x) for name, x in vgg(painting, layers).items()}
     picture = photograph.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([picture])
-    calls = 0
+    optimiser = torch.optim.LBFGS([picture], max_iter=options.iterations, max_eval=options.iterations)
 
     def closure() -> torch.Tensor:
-        nonlocal calls
-        calls += 1
         optimiser.zero_grad()
         found = vgg(picture, [*layers, content_layer])
         content = (found[content_layer] - wanted).square().sum() / wanted.square().sum()
@@ -77,8 +74,7 @@ def _textbook(vgg: VGG, photograph: torch.Tensor, painting: torch.Tensor, option
         loss.backward()
         return loss
 
-    while calls < options.iterations:
-        optimiser.step(closure)
+    optimiser.step(closure)  # in steps of torch's usual 20 it would overshoot the number asked for
     return picture.detach().clamp(0, 1)
 
 
@@ -100,7 +96,7 @@ def test_a_still_beats_the_textbook_in_half_its_time(vgg: VGG, painting: torch.T
         f"\n{SIDE} px, {ITERATIONS} iterations: textbook loss {theirs:.4f} in {plain_seconds:.1f} CPU seconds, "
         f"vidstyle {ours:.4f} in {ours_seconds:.1f}"
     )
-    assert ours <= theirs * 1.01
+    assert ours <= theirs * 1.003
     assert ours_seconds <= 0.5 * plain_seconds
 
 

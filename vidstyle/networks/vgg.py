@@ -70,9 +70,6 @@ class VGG(nn.Module):
             raise StyleError(f"{self.variant} has no layer {sorted(unknown)[0]!r}; it has conv1_1 to {self.layers[-1]}")
         found: dict[str, Tensor] = {}
         x = (pictures - self.get_buffer("mean")) / self.get_buffer("std")
-        x = x.to(
-            self.get_parameter("convolutions.conv1_1.weight").dtype
-        )  # normalised at full precision, then as the weights are
         for name, convolution in self.convolutions.items():
             if not wanted - set(found):
                 break
@@ -80,7 +77,7 @@ class VGG(nn.Module):
                 if min(x.shape[2:]) < 2:
                     raise StyleError(f"a picture of {tuple(pictures.shape[2:])} pixels is too small for {name}")
                 x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
-            x = convolution(x)
+            x = convolution(x.to(convolution.weight.dtype))  # which need not be that of the layer before
             if name in wanted:
                 found[name] = x
             x = x.relu()  # not in place: the convolution's own output may have been asked for
