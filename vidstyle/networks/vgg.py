@@ -77,7 +77,7 @@ class VGG(nn.Module):
                 if min(x.shape[2:]) < 2:
                     raise StyleError(f"a picture of {tuple(pictures.shape[2:])} pixels is too small for {name}")
                 x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
-            x = convolution(x.to(convolution.weight.dtype))  # which need not be that of the layer before
+            x = convolution(x.to(convolution.get_parameter("weight").dtype))  # layers may differ in it
             if name in wanted:
                 found[name] = x
             x = x.relu()  # not in place: the convolution's own output may have been asked for
