@@ -13,10 +13,13 @@ import av
 import numpy as np
 import pytest
 
+from vidstyle.backends.cpu import guard
 from vidstyle.frames import ImageArray
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.network import sha256_of
 from vidstyle.styles import Library
+
+guard()  # before anything computes: oneDNN reads its limit once, and the first test may be any
 
 TINY = Architecture(unshuffle=2, widths=(8, 16), blocks=1, end_kernel=3)
 """Small enough that an engine compiles and paints at once."""

@@ -11,10 +11,7 @@ import pytest
 
 from tests.gatys.random_vgg import random_vgg
 from tests.motion.moves import pan, texture
-from vidstyle.backends.cpu import guard
 from vidstyle.frames import ImageArray
-
-guard()  # before anything here computes: it may be the first in its process
 
 
 @pytest.fixture

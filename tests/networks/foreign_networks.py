@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidstyle.backends.cpu import guard
 from vidstyle.frames import ImageArray
 
 WIDTHS = (4, 6, 8)
@@ -21,7 +20,6 @@ WIDTHS = (4, 6, 8)
 
 @cache
 def _core() -> openvino.Core:
-    guard()
     return openvino.Core()
 
 

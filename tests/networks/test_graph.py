@@ -103,3 +103,12 @@ def test_architecture_survives_its_card(name: str) -> None:
     network = TransformNetwork(architecture)
     assert neutral_style(architecture).shape == (architecture.style_size,)
     assert {n.rsplit(".", 1)[0] for n, _ in network.named_parameters()} == set(architecture.convolutions())
+
+
+@pytest.mark.parametrize("kind", ["plain", "folded"])
+def test_in_training_black_spots_find_back(kind: str) -> None:
+    network = TransformNetwork(SMALL[kind])
+    with torch.no_grad():
+        network.head.bias.fill_(-9)
+    network(torch.rand(1, 3, 32, 32), neutral_style(SMALL[kind])[None]).mean().backward()
+    assert network.head.bias.grad.sum() > 0.01

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,6 +14,9 @@ from vidstyle.networks.instance_norm import conditional_instance_norm
 
 LEAK = 0.05
 """Slope of the output beyond 0..1 while training."""
+
+EDGE = math.atanh(0.5 / TANH_SCALE)
+"""Where the scaled tanh reaches 0 and 1."""
 
 
 class TransformNetwork(nn.Module):
@@ -71,11 +76,19 @@ class TransformNetwork(nn.Module):
         for i in range(arch.refine):
             x = x + self.convolve(self.convolve(x, f"refine{i}.first").relu(), f"refine{i}.second")
         x = self.convolve(x, "head")
-        x = unfold(x.tanh() * TANH_SCALE if arch.squash else x, arch.unshuffle) + 0.5
+        x = unfold(self.squash(x) if arch.squash else x, arch.unshuffle) + 0.5
         if arch.bypass:
             x = x + (pictures - 0.5) * gates.pop()
         inside = x.clamp(0, 1)
         return inside + LEAK * (x - inside) if self.training else inside
+
+    def squash(self, x: Tensor) -> Tensor:
+        """The paper's scaled tanh; in training straight on beyond 0 and 1, since a flat end has no gradient either:
+        what was once painted black there would stay black."""
+        if not self.training:
+            return x.tanh() * TANH_SCALE
+        inside = x.clamp(-EDGE, EDGE)
+        return inside.tanh() * TANH_SCALE + (x - inside)
 
     def convolve(self, x: Tensor, name: str) -> Tensor:
         """Reflection padding, so that no border shows, and the convolution called `name`."""
