@@ -86,6 +86,9 @@ class ProgressLine:
     INTERVAL = 0.2
     """Seconds between two updates."""
 
+    current: ProgressLine | None = None
+    """The line that is on the terminal now, which messages must not be appended to."""
+
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty() and verbosity >= 0
         self._next = 0.0
@@ -102,12 +105,14 @@ class ProgressLine:
         text = f"{progress.frames}{total} frames  {progress.fps:.1f} fps{ending}"
         print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
         self._width = len(text)
+        ProgressLine.current = self
 
     def clear(self) -> None:
         """Take the line away, so that what is said next starts clean."""
         if self._width:
             print(f"\r{'':{self._width}}\r", end="", file=sys.stderr, flush=True)
             self._width = 0
+            ProgressLine.current = None
 
 
 def format_seconds(seconds: float) -> str:
@@ -118,6 +123,8 @@ def format_seconds(seconds: float) -> str:
 
 
 def _line(text: str) -> None:
+    if ProgressLine.current:
+        ProgressLine.current.clear()
     print(text, file=sys.stderr, flush=True)
 
 

@@ -37,11 +37,13 @@ def content(
     """Rebuild a photograph from each of VGG's layers conv1_1 to conv5_1 alone."""
     asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
     from vidstyle.gatys.explore import content_sheet
+    from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.training.photographs import read_picture
 
     photograph = read_picture(image, longest=size)
-    save_picture(out, content_sheet(vgg, photograph, options=asked, quick=quick, say=console.say))
+    with room_for(size, size):
+        save_picture(out, content_sheet(vgg, photograph, options=asked, quick=quick, say=console.say))
 
 
 def texture(
@@ -56,11 +58,13 @@ def texture(
     """Paint a painting's style alone, from noise, with more and more of its layers."""
     asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
     from vidstyle.gatys.explore import texture_sheet
+    from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.training.photographs import read_picture
 
     picture = read_picture(painting, longest=2 * size)
-    save_picture(out, texture_sheet(vgg, picture, options=asked, quick=quick, size=size, say=console.say))
+    with room_for(size, size):
+        save_picture(out, texture_sheet(vgg, picture, options=asked, quick=quick, size=size, say=console.say))
 
 
 def compare(
@@ -79,6 +83,7 @@ def compare(
     """A photograph painted by the networks and by Gatys mode, with losses and seconds."""
     asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
     from vidstyle.gatys.explore import compare_sheet
+    from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.gatys.stills import Palette, Studio
     from vidstyle.painter import Look, Painter
@@ -93,7 +98,8 @@ def compare(
         painter = Painter(found, backend=backend, say=console.detail)
         painters.append((name, partial(_paint, painter, look)))
     studio = Studio(vgg, Palette(paintings=[(read_picture(painting, longest=2 * size), 1.0)]), asked, quick=quick)
-    save_picture(out, compare_sheet(studio, read_picture(image, longest=size), painters, say=console.say))
+    with room_for(size, size):
+        save_picture(out, compare_sheet(studio, read_picture(image, longest=size), painters, say=console.say))
 
 
 def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vidstyle.errors import BackendError, OutOfMemory
+from vidstyle.errors import BackendError
 from vidstyle.gatys.losses import Losses
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Losses]]
@@ -59,7 +60,6 @@ def optimise(
     Ends when the best loss has fallen by less than `tolerance`, a share of itself, in ten iterations.
     `free` (1, 1, H, W) is 1 where pixels may change, 0 where they must stay. A loss that is not a number
     or runs away restarts from the best picture with half the step; the fifth time raises BackendError.
-    Raises OutOfMemory where the device has no room.
     """
     picture, step = start.clone(), 1.0
     method = _method(optimiser, picture, step)
@@ -68,8 +68,8 @@ def optimise(
     number = restarts = 0
     while number < iterations:
         number += 1
-        gradient, losses = _evaluate(evaluate, picture)
-        sound = losses.total == losses.total and bool(torch.isfinite(gradient).all())
+        gradient, losses = evaluate(picture)
+        sound = math.isfinite(losses.total) and bool(torch.isfinite(gradient).all())
         if not sound or (best and losses.total > _RUNAWAY * best[1].total):
             restarts += 1
             if best is None or restarts > _RESTARTS:
@@ -102,19 +102,3 @@ def _method(name: str, picture: Tensor, step: float) -> torch.optim.Optimizer:
 def _history(picture: Tensor) -> int:
     pairs = HISTORY_BYTES // (2 * picture.nbytes)
     return min(MOST_HISTORY, max(LEAST_HISTORY, pairs))
-
-
-def _evaluate(evaluate: Evaluate, picture: Tensor) -> tuple[Tensor, Losses]:
-    try:
-        return evaluate(picture)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(_no_room(picture)) from error
-    except RuntimeError as error:
-        if "alloc" not in str(error) and "memory" not in str(error):
-            raise
-        raise OutOfMemory(_no_room(picture)) from error
-
-
-def _no_room(picture: Tensor) -> str:
-    width, height = picture.shape[3], picture.shape[2]
-    return f"not enough memory to optimise a picture of {width}x{height}; use a smaller --size or --gatys tile=512"

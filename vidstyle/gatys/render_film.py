@@ -18,9 +18,10 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.fileloop import Progress
 from vidstyle.frames import Frame, ImageArray
-from vidstyle.gatys.losses import Losses
+from vidstyle.gatys.memory import room_for
 from vidstyle.gatys.options import GatysOptions, parse_gatys
 from vidstyle.gatys.palette import Painting, find_paintings, luma, make_palette
+from vidstyle.gatys.progress import Account
 from vidstyle.gatys.shots import find_shots
 from vidstyle.gatys.stills import Studio, quick_copy, to_image, to_tensor
 from vidstyle.gatys.store import Shot, Store
@@ -36,9 +37,6 @@ from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
 from vidstyle.report import RenderReport
 from vidstyle.settings import RenderOptions
 from vidstyle.styles import Library
-
-PREVIEW_EVERY = 10.0
-"""Seconds between two preview pictures while one frame is being painted."""
 
 
 class GatysJob:
@@ -60,14 +58,12 @@ class GatysJob:
         self.gatys: GatysOptions = parse_gatys(options.gatys)
         self._library, self._say, self._progress = library, say, progress
         self._store = Store(target)
-        self._painted = self._skipped = self._iterations = 0
         self._began = time.monotonic()
-        self._preview_due = 0.0
         self._device = _device(options.device)
 
     def run(self) -> RenderReport:
         """Paint what is not painted yet and write the film; with `shots`, only paint that part."""
-        with stop_requests():
+        with stop_requests(), room_for(*self._size):
             paintings = find_paintings(self.options.styles)
             shots = self._find_shots()
             self._store.open(
@@ -75,9 +71,10 @@ class GatysJob:
             )
             number, count = self.gatys.share
             mine = shots[number - 1 :: count]
-            missing = [shot for shot in mine if not self._finished(shot)]
-            if missing:
-                self._paint_shots(self._studio(paintings), missing, total=sum(len(s.frames) for s in mine))
+            try:
+                self._paint_shots(paintings, [shot for shot in mine if not self._finished(shot)])
+            finally:
+                self._store.leave()
             if self.gatys.shots:
                 self._say(f"part {self.gatys.shots} is done; --resume without shots joins all parts")
                 return self._report(frames=sum(len(s.frames) for s in mine), size=self._size, warnings=[])
@@ -159,8 +156,11 @@ class GatysJob:
     def _finished(self, shot: Shot) -> bool:
         return all(self._store.load(number, turn=self.gatys.passes) is not None for number in shot.frames)
 
-    def _paint_shots(self, studio: Studio, shots: list[Shot], *, total: int) -> None:
-        base, flow = self._base(), self._flow()
+    def _paint_shots(self, paintings: list[Painting], shots: list[Shot]) -> None:
+        if not shots:
+            return
+        studio, base, flow = self._studio(paintings), self._base(), self._flow()
+        account = self._account(shots)
         with self._open() as reader:
             frames = self._frames(reader)
             for shot in shots:
@@ -171,7 +171,16 @@ class GatysJob:
                         film = next(films)[1] if turn == 1 else self._store.film(number)
                         if film is None:
                             raise InputError(f"{self._store.folder}: frame {number} of the film is damaged; start over")
-                        self._frame(painter, number, film, turn=turn, total=total * self.gatys.passes)
+                        self._frame(painter, number, film, turn=turn, account=account)
+        self._say(f"{account.painted} frames painted now, {account.iterations} iterations")
+
+    def _account(self, shots: list[Shot]) -> Account:
+        """Only a shot's first frame in its first pass takes all iterations."""
+        frames = self.gatys.passes * sum(len(shot.frames) for shot in shots)
+        others = frames - len(shots)
+        return Account(
+            self._store, self.gatys, firsts=len(shots), others=others, say=self._say, progress=self._progress
+        )
 
     def _films(self, frames: Iterator[Frame], shot: Shot) -> Iterator[tuple[int, ImageArray]]:
         """The shot's film frames with their numbers, grey where colours are kept, stored where passes need them."""
@@ -187,32 +196,17 @@ class GatysJob:
             if frame.index == shot.last:
                 return
 
-    def _frame(self, painter: ShotPainter, number: int, film: ImageArray, *, turn: int, total: int) -> None:
+    def _frame(self, painter: ShotPainter, number: int, film: ImageArray, *, turn: int, account: Account) -> None:
+        first = turn == 1 and not painter.begun
         result = self._store.load(number, turn=turn)
         if result is not None and result.shape == film.shape:
             painter.skip(film, result)
-            self._skipped += 1
+            account.found(first=first)
         else:
             earlier = self._store.load(number, turn=turn - 1) if turn > 1 else None
-            painted = painter.paint(film, earlier=earlier, on_step=self._on_step)
+            painted = painter.paint(film, earlier=earlier, on_step=account.step)
             self._store.save(number, painted.image, turn=turn)
-            self._store.preview(painted.image)
-            self._painted += 1
-            if painted.outcome is None:
-                self._say(f"frame {number}: nothing has changed")
-            else:
-                self._iterations += painted.outcome.iterations
-                self._say(f"frame {number}: {_spoken(painted.outcome.losses)}, {painted.outcome.iterations} iterations")
-        seconds = time.monotonic() - self._began
-        self._progress(Progress(frames=self._painted, total=total - self._skipped, seconds=seconds))
-
-    def _on_step(self, number: int, losses: Losses, picture: torch.Tensor) -> None:
-        now = time.monotonic()
-        if now >= self._preview_due:
-            if self._preview_due:
-                self._store.preview(to_image(picture.detach()))
-                self._say(f"iteration {number}: {_spoken(losses)}")
-            self._preview_due = now + PREVIEW_EVERY
+            account.frame(number, painted, first=first)
 
     def _write_film(self, count: int) -> RenderReport:
         """Second time through the source: its sound and times, the store's pictures."""
@@ -272,7 +266,6 @@ class GatysJob:
             strength=self.options.strength,
             network=self.gatys.vgg,
             warnings=warnings,
-            notes=[f"{self._painted} frames painted now, {self._iterations} iterations"],
             cpu_seconds=time.process_time(),
         )
 
@@ -287,10 +280,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BackendError(f"device {name!r}: Gatys mode runs on cpu or cuda ({error})") from error
     return device
-
-
-def _spoken(losses: Losses) -> str:
-    return (
-        f"loss {losses.total:.4f} (content {losses.content:.4f}, style {losses.style:.4f}, "
-        f"temporal {losses.temporal:.5f})"
-    )

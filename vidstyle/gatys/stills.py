@@ -41,6 +41,8 @@ class Palette:
     def __post_init__(self) -> None:
         if self.masks and len(self.masks) != len(self.paintings):
             raise UsageError(f"{len(self.masks)} masks for {len(self.paintings)} paintings: give one for each")
+        if not any(weight for _, weight in self.paintings):
+            raise UsageError("no painting has a weight above 0")
 
 
 class Studio:

@@ -69,6 +69,11 @@ class Store:
         """Whether a frame was ever finished: a job that was refused before leaves nothing worth keeping."""
         return any(self.folder.glob("pass*/*.png"))
 
+    def leave(self) -> None:
+        """The work ends here, done or not: a folder without a finished frame is nothing to come back to."""
+        if not self._begun:
+            shutil.rmtree(self.folder, ignore_errors=True)  # another error may be on its way to the user
+
     def load(self, number: int, *, turn: int) -> ImageArray | None:
         """The result (H, W, 3) uint8 RGB of frame `number` in pass `turn`, from 1; None if missing or torn."""
         file = self._file(number, turn)

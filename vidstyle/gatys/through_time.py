@@ -72,6 +72,11 @@ class ShotPainter:
         self._reference: ImageArray | None = None
         self._longest = max(studio.options.lags)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a frame that the next one can start from."""
+        return bool(self._moments)
+
     def skip(self, film: ImageArray, result: ImageArray) -> None:
         """A frame that was finished in an earlier run."""
         if self._moments:

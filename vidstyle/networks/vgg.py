@@ -104,6 +104,8 @@ def load_vgg(
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     except Exception as error:  # safetensors and torch raise many kinds; all of them mean an unusable file
         raise StyleError(f"{path}: not readable as VGG weights ({error})") from error
+    if not isinstance(state, Mapping):
+        raise StyleError(f"{path}: not readable as VGG weights (it holds a {type(state).__name__}, not named weights)")
     vgg = VGG(variant, pooling)
     _fill(vgg, state, path)
     return vgg.eval()
@@ -115,7 +117,7 @@ def cached_weights(variant: Variant) -> Path:
     return Path(cache) / f"{variant}.safetensors"
 
 
-def _fill(vgg: VGG, state: Mapping[str, Tensor], path: Path) -> None:
+def _fill(vgg: VGG, state: Mapping[str, object], path: Path) -> None:
     """Copy torchvision-named weights (`features.0.weight` ...) into `vgg`."""
     index = 0
     for name, module in vgg.convolutions.items():
@@ -123,11 +125,15 @@ def _fill(vgg: VGG, state: Mapping[str, Tensor], path: Path) -> None:
             index += 1  # the pooling layer counts
         for part, target in module.named_parameters():
             source = state.get(f"features.{index}.{part}")
-            if source is None or source.shape != target.shape:
-                found = "missing" if source is None else f"of shape {tuple(source.shape)}"
+            if not isinstance(source, Tensor) or source.shape != target.shape:
+                found = f"of shape {tuple(source.shape)}" if isinstance(source, Tensor) else "missing"
                 raise StyleError(
                     f"{path}: not {vgg.variant} weights: features.{index}.{part} is {found}, "
                     f"should be {tuple(target.shape)}"
+                )
+            if not torch.isfinite(source).all():
+                raise StyleError(
+                    f"{path}: features.{index}.{part} holds values that are no numbers; the file is damaged"
                 )
             target.data.copy_(source)
         index += 2

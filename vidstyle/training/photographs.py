@@ -76,6 +76,9 @@ class Photographs:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data:
+        raise InputError(f"{path}: an empty file, not a picture")  # OpenCV takes nothing for a fault of the caller
+    return data
