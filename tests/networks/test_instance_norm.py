@@ -6,7 +6,11 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402
 
-from vidstyle.networks.instance_norm import conditional_instance_norm  # noqa: E402
+from vidstyle.networks.instance_norm import (  # noqa: E402
+    SPIKE,
+    conditional_instance_norm,
+    conditional_instance_norm_and_spikes,
+)
 
 
 def _inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -27,6 +31,25 @@ def test_gradients_are_those_of_differences(channels_last: bool) -> None:
     x = x.contiguous(memory_format=torch.channels_last) if channels_last else x
     inputs = [t.requires_grad_() for t in (x, scale, shift)]
     assert torch.autograd.gradcheck(lambda *a: conditional_instance_norm(*a, epsilon=1e-5), inputs)
+
+
+def test_spikes_are_what_stands_out_of_a_channel() -> None:
+    x = torch.randn(2, 3, 40, 50, dtype=torch.float64)
+    x[1, 2, 7, 8] = 100
+    painted, spikes = conditional_instance_norm_and_spikes(x, torch.ones(2, 3), torch.zeros(2, 3), epsilon=1e-5)
+    assert torch.equal(painted, conditional_instance_norm(x, torch.ones(2, 3), torch.zeros(2, 3), epsilon=1e-5))
+    expected = (painted[1, 2, 7, 8] - SPIKE) ** 2 / x[1].numel()
+    torch.testing.assert_close(spikes, torch.stack([torch.zeros_like(expected), expected]), check_dtype=False)
+
+
+def test_gradients_of_spikes_are_those_of_differences() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 2, 8, 7, dtype=torch.float64)
+    x[:, :, 3, 3] *= 1000
+    scale, shift = torch.randn(2, 2, dtype=torch.float64), torch.randn(2, 2, dtype=torch.float64)
+    inputs = [t.requires_grad_() for t in (x, scale, shift)]
+    assert conditional_instance_norm_and_spikes(*inputs, epsilon=1e-5)[1].min() > 0.01
+    assert torch.autograd.gradcheck(lambda *a: conditional_instance_norm_and_spikes(*a, epsilon=1e-5), inputs)
 
 
 def test_leaves_channels_last_memory_as_it_is() -> None:

@@ -13,37 +13,68 @@ from typing import Any
 import torch
 from torch import Tensor
 
+SPIKE = 5.0
+"""Deviations from the mean beyond which an activation counts as a spike."""
+
 
 def conditional_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, *, epsilon: float) -> Tensor:
     """(N, C, H, W) activations, normalised over H W, times `scale` plus `shift`, both (N, C)."""
-    result: Tensor = _ConditionalInstanceNorm.apply(x, scale, shift, epsilon)  # type: ignore[no-untyped-call]
+    result: Tensor = _ConditionalInstanceNorm.apply(x, scale, shift, epsilon, False)[0]  # type: ignore[no-untyped-call]
     return result
+
+
+def conditional_instance_norm_and_spikes(
+    x: Tensor, scale: Tensor, shift: Tensor, *, epsilon: float
+) -> tuple[Tensor, Tensor]:
+    """`conditional_instance_norm`, and the mean square (N,) of what stands out beyond `SPIKE` deviations.
+
+    A network can get round the norm by one spot so strong that it makes up the deviation: all else keeps its
+    own strength, and the spot shows as a blob in the picture (Karras et al., "Analyzing and Improving the Image
+    Quality of StyleGAN", 2020, section 2). A small weight on this number takes the way away.
+    """
+    both: tuple[Tensor, Tensor] = _ConditionalInstanceNorm.apply(x, scale, shift, epsilon, True)  # type: ignore[no-untyped-call]
+    return both
 
 
 class _ConditionalInstanceNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float, with_spikes: bool
+    ) -> tuple[Tensor, Tensor | None]:
         n, c, h, w = x.shape
         normal, _, inverse_deviation = torch.native_group_norm(x, None, None, n, c, h * w, c, epsilon)
         ctx.save_for_backward(normal, inverse_deviation, scale)
-        return torch.addcmul(_of_picture(shift, x), normal, _of_picture(scale, x))
+        ctx.with_spikes = with_spikes
+        spikes = _excess(normal).square().mean((1, 2, 3), dtype=scale.dtype) if with_spikes else None
+        return torch.addcmul(_of_picture(shift, x), normal, _of_picture(scale, x)), spikes
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        (slope,) = slopes
+    def backward(ctx: Any, *slopes: Any) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        slope, slope_of_spikes = slopes
         normal, inverse_deviation, scale = ctx.saved_tensors
         n, c, h, w = normal.shape
         along, values = (t.permute(0, 2, 3, 1).reshape(n, h * w, c) for t in (slope, normal))
         to_shift = along.sum(1, dtype=scale.dtype)
         to_scale = (along * values).sum(1, dtype=scale.dtype)
-        factor = inverse_deviation.view(n, c).to(scale.dtype) * scale
+        deviation = inverse_deviation.view(n, c).to(scale.dtype)
+        factor = deviation * scale
+        mean, tilt = factor * to_shift / (h * w), factor * to_scale / (h * w)
+        if ctx.with_spikes:
+            excess = _excess(normal)
+            to_excess = deviation * slope_of_spikes[:, None] * 2 / (c * h * w)
+            mean += to_excess * excess.mean((2, 3), dtype=scale.dtype)
+            tilt += to_excess * (excess * normal).mean((2, 3), dtype=scale.dtype)
         # The mean and the part along the normalised values change nothing: the norm takes them out again.
-        to_x = torch.addcmul(
-            _of_picture(-factor * to_shift / (h * w), slope),
-            normal,
-            _of_picture(-factor * to_scale / (h * w), slope),
-        ).addcmul_(slope, _of_picture(factor, slope))
-        return to_x, to_scale, to_shift, None
+        to_x = torch.addcmul(_of_picture(-mean, slope), normal, _of_picture(-tilt, slope))
+        to_x.addcmul_(slope, _of_picture(factor, slope))
+        if ctx.with_spikes:
+            to_x.addcmul_(excess, _of_picture(to_excess, slope))
+        return to_x, to_scale, to_shift, None, None
+
+
+def _excess(normal: Tensor) -> Tensor:
+    """What of normalised activations stands out beyond `SPIKE`, with its sign."""
+    return normal - normal.clamp(-SPIKE, SPIKE)
 
 
 def _of_picture(values: Tensor, like: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import EPSILON, TANH_SCALE
-from vidstyle.networks.instance_norm import conditional_instance_norm
+from vidstyle.networks.instance_norm import conditional_instance_norm, conditional_instance_norm_and_spikes
 
 LEAK = 0.05
 """Slope of the output beyond 0..1 while training."""
@@ -40,11 +40,13 @@ class TransformNetwork(nn.Module):
                 module = module.get_submodule(parent)
             module.add_module(leaf, nn.Conv2d(channels, width, kernel, stride))
 
-    def forward(self, pictures: Tensor, styles: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, styles: Tensor, spikes: list[Tensor] | None = None) -> Tensor:
         """Paint `pictures` (N, 3, H, W) RGB in 0..1 in `styles` (N, S); returns the same shape and range.
 
         In training mode the output leaks out of the range by a small part of what is clipped otherwise: at
         a hard edge gradients stop, and what once left the range would never return.
+
+        To a list of `spikes` each norm adds what stands out in its activations, (N,).
 
         H and W must be multiples of `architecture.stride` and at least twice that; the ONNX graph
         and the torch backend pad other sizes.
@@ -57,7 +59,11 @@ class TransformNetwork(nn.Module):
 
         def norm(x: Tensor) -> Tensor:
             scale, shift = (parts.pop() for _ in range(2))
-            return conditional_instance_norm(x, scale, shift, epsilon=EPSILON)
+            if spikes is None:
+                return conditional_instance_norm(x, scale, shift, epsilon=EPSILON)
+            x, spike = conditional_instance_norm_and_spikes(x, scale, shift, epsilon=EPSILON)
+            spikes.append(spike)
+            return x
 
         x = fold(pictures, arch.unshuffle)
         x = self.convolve(x, "stem")

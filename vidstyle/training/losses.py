@@ -48,22 +48,23 @@ def total_variation(pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """How much each wish counts.
+    """How much each wish counts. The layers are those that pictures are judged at (see `evaluation`).
 
     `content_layers` share `content`; each of `style_layers` counts `style`. `variation` smooths,
     `steadiness` is the weight of the squared difference (0..1 values) between the painted moved
     picture and the moved painted picture, `identity` that of the identity style's squared error,
-    `out_of_range` that of the squared distance from 0..1.
+    `out_of_range` that of the squared distance from 0..1, `spikes` that of each norm's spikes.
     """
 
-    content: float = 1.5
-    style: float = 6.0
+    content: float = 3.0
+    style: float = 7.0
     variation: float = 3.0
-    steadiness: float = 150.0
+    steadiness: float = 200.0
     identity: float = 400.0
     out_of_range: float = 2000.0
+    spikes: float = 1.0
     content_layers: tuple[str, ...] = ("relu4_2",)
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu3_4", "relu4_1")
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
     @property
     def layers(self) -> set[str]:

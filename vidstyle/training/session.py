@@ -6,6 +6,7 @@ The run folder holds `checkpoint.pt` (to go on from), `samples.png` (how it look
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from vidstyle.networks.publish import publish_file, publish_network, publish_sty
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.previews import FILE, paint_preview
 from vidstyle.styles import IDENTITY, Library, StyleCard, check_name
+from vidstyle.training.curves import write_losses
+from vidstyle.training.nearest import begin_at_nearest
 from vidstyle.training.photographs import Photographs, read_picture
 from vidstyle.training.trainer import Progress, Recipe, Trainer
 
@@ -62,7 +65,7 @@ def train(
     network or the trainer raise. An exception, Ctrl-C included, leaves a checkpoint to resume from.
     """
     check_name(session.network)
-    checkpoint = session.run / "checkpoint.pt"
+    checkpoint, log = session.run / "checkpoint.pt", session.run / "losses.tsv"
     if checkpoint.exists() and not (resume or overwrite):
         raise UsageError(f"{session.run}: an unfinished training lies here; --resume goes on, --overwrite starts anew")
     photographs = Photographs(session.content, session.recipe.crop)
@@ -73,15 +76,21 @@ def train(
     if resume and checkpoint.exists():
         trainer.resume(checkpoint)
         say(f"resuming at step {trainer.step}")
+    else:
+        log.unlink(missing_ok=True)
+    if start is not None and trainer.step == 0:
+        beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
+        for name, known in begin_at_nearest(trainer, start[1], beginning).items():
+            say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
     samples = [
         read_picture(path, longest=384) for path in photographs.paths[:: max(1, len(photographs.paths) // 4)][:4]
     ]
-    log = session.run / "losses.tsv"
+    counted = time.process_time()
 
     def tell(progress: Progress) -> None:
-        with log.open("a", encoding="utf-8") as file:
-            values = "\t".join(f"{k}={v:.4f}" for k, v in sorted(progress.losses.items()))
-            file.write(f"{progress.step}\t{progress.rate:.3f}\t{values}\n")
+        nonlocal counted
+        write_losses(log, progress, cpu=time.process_time() - counted)
+        counted = time.process_time()
         _write_sheet(session.run / "samples.png", trainer, samples)
         report(progress)
 

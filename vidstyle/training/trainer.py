@@ -28,7 +28,8 @@ from vidstyle.training.photographs import Photographs, read_picture
 
 Tune = Literal["style", "decoder", "all"]
 WARM_UP = 100
-"""Steps over which the learning rate rises: instance norms start far from their place."""
+"""Steps over which the learning rate rises, but a tenth of the training at most: instance norms start far from their
+place."""
 
 STEEPEST = 10.0
 """Norm to which gradients are cut: a nearly blank crop, which instance norm blows up, gives a hundred times more."""
@@ -179,7 +180,7 @@ class Trainer:
     def _learning_rate(self) -> float:
         rehearsal = self.recipe.rehearsal if self.from_nothing else 0
         phase = self.step - rehearsal if self.step >= rehearsal else self.step  # the losses change, so warm up again
-        warm = min(1.0, (phase + 1) / WARM_UP)
+        warm = min(1.0, (phase + 1) / min(WARM_UP, math.ceil(self.recipe.steps / 10)))
         return self.recipe.rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
 
     def _rise(self) -> float:
@@ -205,16 +206,19 @@ class Trainer:
         drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
         styles = self.vectors[chosen_styles.to(self.device)]
         self.optimiser.zero_grad(set_to_none=True)
-        number = _training_type(self.device)
+        number = training_type(self.device)
         with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
             both = torch.cat([photographs, moved]).contiguous(memory_format=torch.channels_last)
-            painted, painted_moved = self.network(both, torch.cat([styles, styles[:pairs]])).float().split([n, pairs])
+            spikes: list[Tensor] = []
+            result = self.network(both, torch.cat([styles, styles[:pairs]]), spikes)
+            painted, painted_moved = result.float().split([n, pairs])
             terms = {
                 "steadiness": unsteadiness(painted[:pairs], painted_moved, motion.to(self.device)).mean()
                 * weights.steadiness
                 * rise
             }
             terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
+            terms["spikes"] = torch.stack(spikes).sum(0).mean() * weights.spikes
             terms["range"] = out_of_range(painted).mean() * weights.out_of_range
             terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
             if not as_is.all():
@@ -277,6 +281,6 @@ class Trainer:
         return result
 
 
-def _training_type(device: torch.device) -> torch.dtype:
+def training_type(device: torch.device) -> torch.dtype:
     """bf16, which has fp32's range so that losses need no scaling, but not on a CPU that would emulate it."""
     return torch.float32 if device.type == "cpu" and not processor().bf16 else torch.bfloat16
