@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 from vidstyle.networks.vgg import VGG  # noqa: E402
+from vidstyle.training.evaluation import CONTENT_LAYER, STYLE_LAYERS  # noqa: E402
 from vidstyle.training.losses import (  # noqa: E402
     LossWeights,
     PerceptualLoss,
@@ -31,6 +32,11 @@ def test_relative_losses() -> None:
     assert torch.allclose(content_loss(3 * a, 3 * (a + 1)), content_loss(a, a + 1))
     assert style_loss(gram(a), gram(a)).tolist() == [0, 0]
     assert torch.allclose(style_loss(0 * gram(a), gram(a)), torch.ones(2))
+
+
+def test_what_is_learned_is_what_is_judged() -> None:
+    assert LossWeights().style_layers == STYLE_LAYERS
+    assert LossWeights().content_layers == (CONTENT_LAYER,)
 
 
 def test_total_variation_of_stripes() -> None:

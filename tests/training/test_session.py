@@ -50,6 +50,12 @@ def train(place: Path, *more: str) -> int:
     return run([*words, "--steps", "2", "--device", "cpu", "-q", *more])
 
 
+def rows(place: Path) -> list[str]:
+    """The steps that the run's table of losses tells of."""
+    table = (place / "data" / "training" / "mine" / "losses.tsv").read_text(encoding="utf-8")
+    return [line.split("\t")[0] for line in table.splitlines()]
+
+
 def library(place: Path, library_root: Path) -> Library:
     return Library([place / "data", library_root])
 
@@ -117,7 +123,19 @@ def test_resume_goes_on_where_it_stopped(place: Path, capsys: pytest.CaptureFixt
     ) == 0  # fmt: skip
     err = capsys.readouterr().err
     assert "resuming at step 2" in err
+    assert "begins at" not in err  # that was the first run's choice
     assert "step 3/3" in err
+    assert rows(place) == ["2", "3"]
+
+
+def test_a_new_training_begins_at_the_nearest_style_and_with_an_empty_table(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(place / "painting.png"), "--name", "mine", "--content", str(place / "photos")]
+    assert run([*words, "--steps", "1", "--device", "cpu"]) == 0
+    assert "mine begins at mosaic, the nearest of the styles that live knows" in capsys.readouterr().err
+    assert run([*words, "--steps", "3", "--device", "cpu", "-q", "-y"]) == 0
+    assert rows(place) == ["3"]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_tuning_leaves_the_rest_alone(recipe: Recipe, folder: Path, tune, moving
     assert torch.equal(tuned.vector("identity"), vectors["identity"])
 
 
+@pytest.mark.parametrize(("steps", "warm"), [(20, 2), (400, 40), (4000, 100)])
+def test_the_rate_rises_over_a_tenth_of_a_short_training(recipe: Recipe, steps: int, warm: int) -> None:
+    learner = trainer(replace(recipe, steps=steps))
+    rates = []
+    for learner.step in range(steps):
+        rates.append(learner._learning_rate())
+    assert rates.index(max(rates)) == warm - 1
+    assert rates[0] == pytest.approx(recipe.rate / warm)
+
+
 def test_a_checkpoint_of_something_else_is_refused(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
     saved = trainer(recipe)
     saved.save(tmp_path / "c.pt")
