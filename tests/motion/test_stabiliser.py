@@ -14,10 +14,16 @@ from vidstyle.motion.metrics import mean_steadiness, steadiness
 from vidstyle.motion.stabiliser import Stabiliser
 
 
-def _shimmer(film: list[ImageArray], *, level: float = 10.0, seed: int = 3) -> list[ImageArray]:
-    """A network that paints the negative, with strokes that change at every frame."""
+def _shimmer(film: list[ImageArray], *, level: float = 10.0, stroke: float = 0.0, seed: int = 3) -> list[ImageArray]:
+    """A network that paints the negative, with strokes `stroke` pixels wide that change at every frame."""
     random = np.random.default_rng(seed)
-    return [np.clip(255 - frame + random.normal(0, level, frame.shape), 0, 255).astype(np.uint8) for frame in film]
+    painted = []
+    for frame in film:
+        noise = random.normal(0, 1, frame.shape).astype(np.float32)
+        if stroke:
+            noise = cv2.GaussianBlur(noise, (0, 0), stroke / 2)
+        painted.append(np.clip(255 - frame + level / noise.std() * noise, 0, 255).astype(np.uint8))
+    return painted
 
 
 def _short(film: list[ImageArray], painted: list[ImageArray]) -> float:
@@ -31,11 +37,39 @@ def _run(film: list[ImageArray], painted: list[ImageArray], *, fine: bool = Fals
     return [stabiliser.apply(frame, paint) for frame, paint in zip(film, painted, strict=True)]
 
 
-@pytest.mark.parametrize("step", [(0, 0), (2, 1)])
-def test_shimmer_is_halved(step: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("step", "stroke", "fine"), [((0, 0), 0, False), ((2, 1), 6, False), ((2, 1), 0, True)])
+def test_shimmer_is_halved(step: tuple[int, int], stroke: float, fine: bool) -> None:
     film = pan(8, step=step)
+    painted = _shimmer(film, stroke=stroke)
+    assert _short(film, _run(film, painted, fine=fine)) < 0.5 * _short(film, painted)
+
+
+def test_live_does_not_soften_what_moves() -> None:
+    film = pan(8, step=(5, 3))
     painted = _shimmer(film)
-    assert _short(film, _run(film, painted)) < 0.5 * _short(film, painted)
+    crisp = [cv2.Laplacian(picture[-1], cv2.CV_32F).std() for picture in (_run(film, painted), painted)]
+    assert crisp[0] > 0.9 * crisp[1]
+
+
+def test_pictures_handed_out_or_in_are_not_written_into() -> None:
+    film = pan(5, step=(1, 0))
+    film += film[-1:] * 3
+    painted = _shimmer(film)
+    given = [picture.copy() for picture in painted]
+    stabiliser = Stabiliser()
+    steady, copies = [], []
+    for frame, paint in zip(film, painted, strict=True):
+        steady.append(stabiliser.apply(frame, paint))
+        copies.append(steady[-1].copy())
+    assert all(np.array_equal(a, b) for a, b in zip(painted + steady, given + copies, strict=True))
+
+
+@pytest.mark.parametrize("size", [(97, 131), (301, 257)])
+def test_odd_sizes_stay_in_place(size: tuple[int, int]) -> None:
+    """The half size does not divide them; nothing may be shifted by it."""
+    film = pan(6, step=(2, 2), height=size[0], width=size[1])
+    painted = [255 - frame for frame in film]
+    assert np.abs(_run(film, painted)[-1].astype(int) - painted[-1]).mean() < 0.3
 
 
 def test_fine_is_steadier_than_nothing_and_crisper_than_live() -> None:

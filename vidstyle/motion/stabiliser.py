@@ -17,10 +17,14 @@ import numpy.typing as npt
 from vidstyle.frames import ImageArray
 from vidstyle.motion.contrast import match_contrast
 from vidstyle.motion.cuts import LiveCutDetector
-from vidstyle.motion.flow import DisFlow, FlowArray
+from vidstyle.motion.flow import DisFlow, FlowArray, resize_flow
+from vidstyle.motion.live_blend import LiveBlend, Painting
 
 _CREEP = 0.5
 """Pixels, of the reduced picture, by which what stands still may seem to move."""
+
+_FIRM = 0.75
+"""Trust from which live pictures count what stands still as one with its past."""
 
 _Plane = npt.NDArray[np.float32]
 _Bytes = npt.NDArray[np.uint8]
@@ -52,25 +56,25 @@ class StabiliserSettings:
 class _Past:
     """What is remembered of the last frame.
 
-    `film` (h, w, 3) and `paint` (h, w, 4) are the reduced frame and result, `grey` (h, w) the frame's luma,
-    `result` (H, W, 4) the result itself: four channels warp twice as fast as three.
+    `film` and `paint` (h, w, 4) are the reduced frame and result, opaque, `grey` (h, w) the frame's luma, `result`
+    the result itself.
     """
 
     film: _Bytes
     grey: _Bytes
     paint: _Bytes
-    result: _Bytes
+    result: Painting
 
 
 class Stabiliser:
     """Steadies painted frames, one after the other, in the order of the film.
 
     Flow and validity are found on the frame halved until its short side is below 256 pixels (a 720p frame
-    becomes 320x180); only one warp and one blend work at full size. Occlusion is judged by looking, not by
-    a second flow: where the warped earlier frame differs from the present one, or the warped earlier result
-    from the new painting, the new painting is shown alone. A cut, or another frame size, starts anew.
-    With `fine`, for files, the flow is a better one found at twice that size, warps are bicubic, and the contrast
-    that averaging takes from strokes is put back (`match_contrast`): many times the cost. No torch. Not thread-safe.
+    becomes 320x180). Occlusion is judged by looking, not by a second flow: where the warped earlier frame
+    differs from the present one, or the warped earlier result from the new painting, the new painting is shown
+    alone. A cut, or another frame size, starts anew. With `fine`, for files, the flow is a better one found at
+    twice that size, all is warped at full size, bicubic, and the contrast that averaging takes from strokes is put
+    back (`match_contrast`): many times the cost of `LiveBlend`. No torch. Not thread-safe.
     """
 
     def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
@@ -81,7 +85,7 @@ class Stabiliser:
         self._cuts = LiveCutDetector()
         self._film_trust = _ramp(self.settings.film_tolerance)
         self._paint_trust = _ramp(self.settings.paint_tolerance)
-        self._buffers: _Buffers | None = None
+        self._live_blend: LiveBlend | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -90,61 +94,64 @@ class Stabiliser:
         self._cuts.reset()
 
     def apply(self, frame: ImageArray, painted: ImageArray) -> ImageArray:
-        """Steady `painted`, what the network made of `frame`; both (H, W, 3) uint8 RGB. Returns a new array.
+        """Steady `painted`, what the network made of `frame`; both (H, W, 3) uint8 RGB.
 
-        The film's frame may have another size than the painting.
+        The film's frame may have another size than the painting. The result, in the first frame of a shot `painted`
+        itself, is the next frame's past: nobody must write into it.
         """
-        film = _reduce(frame, self._side)
-        past, size = self._past, (film.shape[1], film.shape[0])
-        if self._buffers is None or self._buffers.full_flow.shape[:2] != painted.shape[:2]:
-            self._buffers, past = _Buffers(painted.shape[0], painted.shape[1]), None
-        if self._cuts.is_cut(film) or (past and past.film.shape != film.shape):
+        film = _opaque(_reduce(frame, self._side))
+        past = self._past
+        if self._cuts.is_cut(film) or (
+            past and (past.film.shape, past.result.full.shape) != (film.shape, painted.shape)
+        ):
             past = None
-        grey = np.asarray(cv2.cvtColor(film, cv2.COLOR_RGB2GRAY), np.uint8)
-        new = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), np.uint8)
-        paint = np.asarray(cv2.resize(_reduce(new, self._side), size, interpolation=cv2.INTER_AREA), np.uint8)
-        now = _Past(film=film, grey=grey, paint=paint, result=new)
-        self._past = self._blend(now, past, self._buffers) if past else now
-        return np.asarray(cv2.cvtColor(self._past.result, cv2.COLOR_RGBA2RGB), np.uint8)
+        grey = np.asarray(cv2.cvtColor(film, cv2.COLOR_RGBA2GRAY), np.uint8)
+        result = Painting(painted)
+        now = _Past(film=film, grey=grey, paint=self._small(result, film), result=result)
+        self._past = self._blend(now, past) if past else now
+        return self._past.result.full
 
-    def _blend(self, now: _Past, past: _Past, buffers: _Buffers) -> _Past:
-        """`now` with its share of the past in `result` and `paint`."""
-        height, width = now.result.shape[:2]
-        rows, columns = now.grey.shape
-        flow, still = self._settle(now, past)
+    def _small(self, painting: Painting, film: _Bytes) -> _Bytes:
+        """The painting at the size of the reduced film, opaque."""
+        picture = _opaque(painting.full) if self._fine else painting.half
+        size = (film.shape[1], film.shape[0])
+        return np.asarray(cv2.resize(_reduce(picture, self._side), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _blend(self, now: _Past, past: _Past) -> _Past:
+        """`now` with its share of the past in the result."""
+        flow, still, carried_film = self._settle(now, past)
         carried_paint = _fetch(past.paint, flow)
         trust = cv2.min(
-            cv2.LUT(_largest_gap(now.film, _fetch(past.film, flow), around=3), self._film_trust),
+            cv2.LUT(_largest_gap(now.film, carried_film, around=3), self._film_trust),
             cv2.LUT(_largest_gap(_soften(now.paint), _soften(carried_paint)), self._paint_trust),
         )
         trust[carried_paint[..., 3] < 255] = 0  # from beyond the edge, at least in part
         trust = cv2.blur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (3, 3))
         share = trust * cv2.LUT(still, self._shares)
-        # blendLinear divides by the sum of its weights: share / (1 - share) against 1 saves a pass.
-        weight = share / (1 - share)
-        flow *= np.array([width / columns, height / rows], np.float32)
-        cv2.resize(flow, (width, height), dst=buffers.full_flow, interpolation=cv2.INTER_LINEAR)
-        cv2.resize(weight, (width, height), dst=buffers.weight, interpolation=cv2.INTER_LINEAR)
-        _fetch(past.result, buffers.full_flow, into=buffers.carried, sharp=self._fine)
-        # The past's own array is free now: it takes the new result.
-        cv2.blendLinear(buffers.carried, now.result, buffers.weight, buffers.ones, dst=past.result)
         if self._fine:
-            past.result = match_contrast(past.result, now.result, bands=3, window=3)
-        paint = cv2.blendLinear(carried_paint, now.paint, weight, np.ones_like(weight))
-        return _Past(film=now.film, grey=now.grey, paint=np.asarray(paint, np.uint8), result=past.result)
+            result = Painting(_blend_fine(now.result.full, past.result.full, flow=flow, share=share))
+        else:
+            if self._live_blend is None or self._live_blend.shape != now.result.full.shape:
+                self._live_blend = LiveBlend(now.result.full.shape, still=self.settings.still)
+            firm = np.asarray(cv2.bitwise_and(still, cv2.compare(trust, _FIRM, cv2.CMP_GE)), np.uint8)
+            result = self._live_blend(now.result, past.result, flow=flow, share=share, still=firm)
+        return _Past(film=now.film, grey=now.grey, paint=self._small(result, now.film), result=result)
 
-    def _settle(self, now: _Past, past: _Past) -> tuple[FlowArray, _Bytes]:
-        """The flow from now to the past, and where (255, else 0) it was set to exactly zero.
+    def _settle(self, now: _Past, past: _Past) -> tuple[FlowArray, _Bytes, _Bytes]:
+        """The flow from now to the past, where (255, else 0) it was set to exactly zero, and the film carried by it.
 
-        That is where standing still explains the frame as well as the flow does. What does not move is
+        It is zero where standing still explains the frame as well as the flow does. What does not move is
         then kept as it is instead of being resampled again and again along the flow's noise.
         """
         flow = self._flow.between_grey(now.grey, past.grey)
+        carried = _fetch(past.film, flow)
         unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
-        moved = cv2.blur(_largest_gap(now.film, _fetch(past.film, flow)), (7, 7))
+        moved = cv2.blur(_largest_gap(now.film, carried), (7, 7))
         still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
-        still = cv2.bitwise_and(still, cv2.inRange(flow, (-_CREEP, -_CREEP), (_CREEP, _CREEP)))
-        return np.asarray(cv2.copyTo(np.zeros_like(flow), still, flow), np.float32), np.asarray(still, np.uint8)
+        still = np.asarray(cv2.bitwise_and(still, cv2.inRange(flow, (-_CREEP, -_CREEP), (_CREEP, _CREEP))), np.uint8)
+        cv2.copyTo(past.film, still, carried)
+        cv2.copyTo(np.zeros_like(flow), still, flow)
+        return flow, still, carried
 
     @property
     def _shares(self) -> _Plane:
@@ -154,14 +161,15 @@ class Stabiliser:
         return table
 
 
-class _Buffers:
-    """Arrays of the full size that every frame needs again: fresh ones cost more than the work in them."""
-
-    def __init__(self, height: int, width: int) -> None:
-        self.full_flow = np.empty((height, width, 2), np.float32)
-        self.weight = np.empty((height, width), np.float32)
-        self.ones = np.ones((height, width), np.float32)
-        self.carried = np.empty((height, width, 4), np.uint8)
+def _blend_fine(new: ImageArray, old: ImageArray, *, flow: FlowArray, share: _Plane) -> ImageArray:
+    """`new` with its share of `old` carried along the flow, at full size, and with the contrast of `new`."""
+    height, width = new.shape[:2]
+    full_flow = resize_flow(flow, width=width, height=height)
+    full_share = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
+    paint = _opaque(new)
+    blend = cv2.blendLinear(_fetch(_opaque(old), full_flow, sharp=True), paint, full_share, 1 - full_share)
+    matched = match_contrast(np.asarray(blend, np.uint8), paint, bands=3, window=3)
+    return np.asarray(cv2.cvtColor(matched, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _reduce(picture: _Bytes, side: int) -> _Bytes:
@@ -172,10 +180,15 @@ def _reduce(picture: _Bytes, side: int) -> _Bytes:
     return picture
 
 
-def _fetch(picture: _Bytes, flow: FlowArray, *, into: _Bytes | None = None, sharp: bool = False) -> _Bytes:
+def _opaque(picture: ImageArray) -> _Bytes:
+    """With a fourth channel of 255: four channels warp twice as fast as three."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), np.uint8)
+
+
+def _fetch(picture: _Bytes, flow: FlowArray, *, sharp: bool = False) -> _Bytes:
     """Warp; what comes from beyond the edge is 0 in all channels, the opaque fourth too."""
     how = (cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR) | cv2.WARP_RELATIVE_MAP
-    return np.asarray(cv2.remap(picture, flow, None, how, dst=into, borderMode=cv2.BORDER_CONSTANT), np.uint8)
+    return np.asarray(cv2.remap(picture, flow, None, how, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 
 def _soften(paint: _Bytes) -> _Bytes:
@@ -186,7 +199,7 @@ def _soften(paint: _Bytes) -> _Bytes:
 def _largest_gap(a: _Bytes, b: _Bytes, *, around: int = 1) -> _Bytes:
     """The largest difference of any channel, on the mean of `around` pixels a side; (h, w) uint8."""
     gap = cv2.absdiff(a, b)
-    first, *others = cv2.split(cv2.blur(gap, (around, around)) if around > 1 else gap)
+    first, *others = cv2.split(cv2.blur(gap, (around, around)) if around > 1 else gap)[:3]
     for other in others:
         first = cv2.max(first, other)
     return np.asarray(first, np.uint8)
