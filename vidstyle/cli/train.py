@@ -22,14 +22,14 @@ class Tune(enum.StrEnum):
     all = "all"
 
 
-STEPS = {Tune.style: 1200, Tune.decoder: 2000, Tune.all: 5000}
-"""Steps where none are asked for. A style's own vector then takes ten minutes on two cores (docs/training.md)."""
+STEPS = {Tune.style: 600, Tune.decoder: 1200, Tune.all: 3000}
+"""Steps where none are asked for: a style alone takes ten minutes of one core then (docs/training.md)."""
 
 RATES = {Tune.style: 6e-3, Tune.decoder: 2e-3, Tune.all: 2e-3}
 """Learning rates of the network; the vector's is five times that."""
 
 BATCH = 2
-"""Photographs in a step: where time is short, many small steps come further than half as many of twice the size."""
+"""Photographs in a step. A vector needs few to know its way, and many steps to get there."""
 
 CROP = 224
 """Side of the crops of photographs, in pixels: a smaller one shows too little of a style's larger strokes."""
