@@ -20,9 +20,6 @@ from vidstyle.motion.cuts import LiveCutDetector
 from vidstyle.motion.flow import DisFlow, FlowArray, resize_flow
 from vidstyle.motion.live_blend import LiveBlend, Painting
 
-_CREEP = 0.5
-"""Pixels, of the reduced picture, by which what stands still may seem to move."""
-
 _FIRM = 0.75
 """Trust from which live pictures count what stands still as one with its past."""
 
@@ -69,11 +66,11 @@ class _Past:
 class Stabiliser:
     """Steadies painted frames, one after the other, in the order of the film.
 
-    Flow and validity are found on the frame halved until its short side is below 256 pixels (a 720p frame
-    becomes 320x180). Occlusion is judged by looking, not by a second flow: where the warped earlier frame
+    Flow and validity are found on the frame halved until its short side is below 160 pixels (a 720p frame
+    becomes 160x90). Occlusion is judged by looking, not by a second flow: where the warped earlier frame
     differs from the present one, or the warped earlier result from the new painting, the new painting is shown
-    alone. A cut, or another frame size, starts anew. With `fine`, for files, the flow is a better one found at
-    twice that size, all is warped at full size, bicubic, and the contrast that averaging takes from strokes is put
+    alone. A cut, or another frame size, starts anew. With `fine`, for files, the flow is a better one found on
+    a frame below 560, all is warped at full size, bicubic, and the contrast that averaging takes from strokes is put
     back (`match_contrast`): many times the cost of `LiveBlend`. No torch. Not thread-safe.
     """
 
@@ -81,7 +78,8 @@ class Stabiliser:
         self.settings = settings or StabiliserSettings()
         self._fine = fine
         self._flow = DisFlow("medium" if fine else "live")
-        self._side = 560 if fine else 256
+        self._side = 560 if fine else 160
+        self._creep = 0.5 if fine else 0.25
         self._cuts = LiveCutDetector()
         self._film_trust = _ramp(self.settings.film_tolerance)
         self._paint_trust = _ramp(self.settings.paint_tolerance)
@@ -148,7 +146,10 @@ class Stabiliser:
         unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
         moved = cv2.blur(_largest_gap(now.film, carried), (7, 7))
         still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
-        still = np.asarray(cv2.bitwise_and(still, cv2.inRange(flow, (-_CREEP, -_CREEP), (_CREEP, _CREEP))), np.uint8)
+        still = np.asarray(
+            cv2.bitwise_and(still, cv2.inRange(flow, (-self._creep, -self._creep), (self._creep, self._creep))),
+            np.uint8,
+        )
         cv2.copyTo(past.film, still, carried)
         cv2.copyTo(np.zeros_like(flow), still, flow)
         return flow, still, carried
