@@ -13,6 +13,8 @@ from vidstyle.training.losses import (  # noqa: E402
     PerceptualLoss,
     content_loss,
     gram,
+    off_palette,
+    palette,
     style_loss,
     total_variation,
 )
@@ -66,3 +68,25 @@ def test_several_paintings_make_one_target() -> None:
     a, b = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 24, 16)
     both = loss.targets([a, b])["relu1_1"]
     assert torch.allclose(both, (loss.targets([a])["relu1_1"] + loss.targets([b])["relu1_1"]) / 2)
+
+
+def test_only_colours_that_the_paintings_lack_are_off_their_palette() -> None:
+    torch.manual_seed(0)
+    spread = torch.tensor([0.2, 0.1, 0.02])[:, None, None]
+    paintings = [0.5 + spread * torch.randn(1, 3, 40, 50) for _ in range(2)]
+    mean, precision = (part[None] for part in palette(paintings))
+    grey = torch.full((1, 3, 8, 8), 0.5)
+    assert off_palette(grey, mean, precision).item() == 0
+    redder, bluer = grey.clone(), grey.clone()
+    redder[:, 0] += 0.4
+    bluer[:, 2] += 0.4
+    assert off_palette(redder, mean, precision).item() == 0
+    assert off_palette(bluer, mean, precision).item() > 50
+    bluer[:, :, :4] = 0.5
+    assert 25 < off_palette(bluer, mean, precision).item() < 100
+
+
+def test_a_painting_of_one_colour_has_a_palette() -> None:
+    mean, precision = (part[None] for part in palette([torch.zeros(1, 3, 8, 8)]))
+    assert off_palette(torch.full((1, 3, 4, 4), 0.02), mean, precision).item() == 0
+    assert off_palette(torch.full((1, 3, 4, 4), 0.2), mean, precision).item() > 50

@@ -14,6 +14,12 @@ from torch import Tensor
 
 from vidstyle.networks.vgg import VGG
 
+PALETTE_REACH = 3.0
+"""Standard deviations from a painting's mean colour within which any colour counts as the painting's."""
+
+PALETTE_BLUR = 0.03
+"""Standard deviation, in 0..1, that every palette has at least in every direction: a drawing has one colour."""
+
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices of (N, C, H, W) activations, (N, C, C) float32, over C H W (Johnson et al., eq. 4)."""
@@ -39,6 +45,23 @@ def out_of_range(pictures: Tensor) -> Tensor:
     return (pictures - pictures.clamp(0, 1)).square().mean((1, 2, 3))
 
 
+def palette(paintings: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean (3,) and inverse covariance (3, 3) of the colours of paintings, each (1, 3, H, W) in 0..1."""
+    colours = torch.cat([painting[0].flatten(1) for painting in paintings], 1)
+    blur = torch.eye(3, device=colours.device) * PALETTE_BLUR**2
+    return colours.mean(1), torch.linalg.inv(colours.cov() + blur)
+
+
+def off_palette(pictures: Tensor, means: Tensor, precisions: Tensor) -> Tensor:
+    """How far the colours of (N, 3, H, W) pictures lie outside their `palette`s (N, 3) and (N, 3, 3), (N,).
+
+    The mean of the squared Mahalanobis distances, less what is within `PALETTE_REACH`.
+    """
+    from_mean = (pictures - means[:, :, None, None]).flatten(2)
+    squares = (from_mean * torch.bmm(precisions, from_mean)).sum(1)
+    return (squares - PALETTE_REACH**2).relu().mean(1)
+
+
 def total_variation(pictures: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels of (N, 3, H, W) pictures in 0..1, (N,)."""
     rows = (pictures[:, :, 1:] - pictures[:, :, :-1]).square().mean((1, 2, 3))
@@ -53,7 +76,8 @@ class LossWeights:
     `content_layers` share `content`; each of `style_layers` counts `style`. `variation` smooths,
     `steadiness` is the weight of the squared difference (0..1 values) between the painted moved
     picture and the moved painted picture, `identity` that of the identity style's squared error,
-    `out_of_range` that of the squared distance from 0..1, `spikes` that of each norm's spikes.
+    `out_of_range` that of the squared distance from 0..1, `spikes` that of each norm's spikes,
+    `palette` that of colours that the painting does not have.
     """
 
     content: float = 3.0
@@ -63,6 +87,7 @@ class LossWeights:
     identity: float = 400.0
     out_of_range: float = 2000.0
     spikes: float = 1.0
+    palette: float = 1.0
     content_layers: tuple[str, ...] = ("relu4_2",)
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

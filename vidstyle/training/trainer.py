@@ -22,7 +22,7 @@ from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.losses import LossWeights, PerceptualLoss, out_of_range, total_variation
+from vidstyle.training.losses import LossWeights, PerceptualLoss, off_palette, out_of_range, palette, total_variation
 from vidstyle.training.motion import disturb, random_motion, unsteadiness
 from vidstyle.training.photographs import Photographs, read_picture
 
@@ -124,9 +124,9 @@ class Trainer:
             self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = PerceptualLoss(vgg, recipe.weights)
-        targets = [
-            self.loss.targets([read_picture(p, longest=s.size).to(device) for p in s.paintings]) for s in recipe.styles
-        ]
+        paintings = [[read_picture(p, longest=s.size).to(device) for p in s.paintings] for s in recipe.styles]
+        self.palettes = tuple(torch.stack(part) for part in zip(*map(palette, paintings), strict=True))
+        targets = [self.loss.targets(pictures) for pictures in paintings]
         self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
         self.strengths = torch.tensor([s.strength for s in recipe.styles], device=device)
         self.from_nothing = start is None
@@ -228,6 +228,8 @@ class Trainer:
                     photographs[~as_is].contiguous(memory_format=torch.channels_last),
                     {layer: grams[chosen] for layer, grams in self.targets.items()},
                 )
+                colours = off_palette(painted[~as_is], *(part[chosen] for part in self.palettes))
+                terms["palette"] = colours.sum() / n * weights.palette
                 terms["content"] = content.sum() / n * weights.content
                 terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets)
         total = torch.stack(list(terms.values())).sum()
