@@ -51,7 +51,7 @@ class GatysOptions:
     pooling: Literal["max", "average"] = "average"
     optimiser: Literal["lbfgs", "adam"] = "lbfgs"
     iterations: int = 300
-    next_iterations: int = 30
+    next_iterations: int = 36
     tolerance: float = 0.0005
     start: Start = "content"
     fast: str = ""

@@ -73,14 +73,19 @@ class Studio:
             )
         return self._targets[height, width]
 
-    def evaluator(self, content: Tensor, *, iterations: int, before: Sequence[Before] = ()) -> Evaluate:
-        """What `optimise` needs for the content picture (1, 3, H, W) and this many iterations."""
+    def evaluator(
+        self, content: Tensor, *, iterations: int, before: Sequence[Before] = (), exact_share: float = EXACT_SHARE
+    ) -> Evaluate:
+        """What `optimise` needs for the content picture (1, 3, H, W) and this many iterations.
+
+        Few iterations end far from where rounding shows: there an `exact_share` of 0 costs nothing.
+        """
         exact = self.objective(content, before=before)
         if self.quick is None:
             return exact.evaluate
         rough = self.objective(content, vgg=self.quick, before=before)
         calls = itertools.count()
-        last_rough = iterations * (1 - EXACT_SHARE)
+        last_rough = iterations * (1 - exact_share)
         return lambda picture: (rough if next(calls) < last_rough else exact).evaluate(picture)
 
     def objective(self, content: Tensor, *, vgg: VGG | None = None, before: Sequence[Before] = ()) -> Objective:

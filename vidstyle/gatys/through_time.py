@@ -124,7 +124,7 @@ class ShotPainter:
         iterations = studio.options.next_iterations
         outcome = optimise(
             to_tensor(start.astype(np.uint8), studio.device),
-            studio.evaluator(content, iterations=iterations, before=self._before(film, carried, valid)),
+            studio.evaluator(content, iterations=iterations, before=self._before(film, carried, valid), exact_share=0),
             iterations=iterations,
             optimiser=studio.options.optimiser,
             tolerance=studio.options.tolerance,
