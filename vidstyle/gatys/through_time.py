@@ -39,6 +39,9 @@ LEAST_CHANGE = 4.0
 NOISE_TIMES = 2.5
 """And by so many times the median difference, which is the noise where most of the frame is still."""
 
+FEATHER = 9
+"""Pixels over which carried and newly seen regions meet: a hard edge would take many iterations to go."""
+
 NOTHING = 0.001
 """Share of changed pixels up to which a frame is the one before."""
 
@@ -112,10 +115,11 @@ class ShotPainter:
         if changed is not None and changed.mean() <= NOTHING:
             return PaintedFrame(image=last.result, outcome=None)
         carried, valid = warp(last.result, flow, sharp=True), valid_mask(flow, self._flow(last.film, film))
-        base = self._base(film) if earlier is None else earlier
-        if earlier is not None:
-            carried = cv2.addWeighted(carried, 0.5, earlier, 0.5, 0)
-        start = np.where(valid[..., None], carried, base)
+        if earlier is None:
+            base = recoloured(self._base(film), like=carried, where=valid)
+        else:
+            base, carried = earlier, np.asarray(cv2.addWeighted(carried, 0.5, earlier, 0.5, 0), np.uint8)
+        start = joined(carried, base, where=valid)
         free = None
         if changed is not None:
             start = np.where(changed[..., None], start, last.result)
@@ -171,6 +175,27 @@ class ShotPainter:
         if self._reference is None:
             self._reference = film
         self._moments = [*self._moments, Moment(film=film, result=result)][-self._longest :]
+
+
+def recoloured(picture: ImageArray, *, like: ImageArray, where: Mask) -> ImageArray:
+    """`picture` with the colours that it has in `like`, both (H, W, 3) uint8 RGB, judged `where` (H, W) they agree.
+
+    One affine map of all colours, by least squares. The film's own colours are far from the painting's, and
+    the few iterations of a later frame do not bring what is newly seen all the way.
+    """
+    if np.count_nonzero(where) < where.size // 10:
+        return picture
+    known = np.c_[picture[where], np.full(np.count_nonzero(where), 255)] / 255
+    mapping = np.linalg.lstsq(known.T @ known, known.T @ like[where], rcond=None)[0]
+    colours = picture @ (mapping[:3] / 255) + mapping[3]
+    return np.asarray(colours.round().clip(0, 255), np.uint8)
+
+
+def joined(carried: ImageArray, base: ImageArray, *, where: Mask) -> ImageArray:
+    """`carried` deep inside `where` (H, W), `base` outside, and a soft change between them."""
+    inside = cv2.erode(where.astype(np.float32), np.ones((FEATHER, FEATHER)))
+    share = cv2.blur(inside, (FEATHER, FEATHER))[..., None]
+    return np.asarray((carried * share + base * (1 - share)).round(), np.uint8)
 
 
 def in_turn(numbers: Iterable[int], turn: int) -> list[int]:
