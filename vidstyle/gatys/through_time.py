@@ -39,9 +39,6 @@ LEAST_CHANGE = 4.0
 NOISE_TIMES = 2.5
 """And by so many times the median difference, which is the noise where most of the frame is still."""
 
-FEATHER = 9
-"""Pixels over which carried and newly seen regions meet: a hard edge would take many iterations to go."""
-
 NOTHING = 0.001
 """Share of changed pixels up to which a frame is the one before."""
 
@@ -119,7 +116,7 @@ class ShotPainter:
             base = recoloured(self._base(film), like=carried, where=valid)
         else:
             base, carried = earlier, np.asarray(cv2.addWeighted(carried, 0.5, earlier, 0.5, 0), np.uint8)
-        start = joined(carried, base, where=valid)
+        start = np.where(valid[..., None], carried, base)
         free = None
         if changed is not None:
             start = np.where(changed[..., None], start, last.result)
@@ -189,13 +186,6 @@ def recoloured(picture: ImageArray, *, like: ImageArray, where: Mask) -> ImageAr
     mapping = np.linalg.lstsq(known.T @ known, known.T @ like[where], rcond=None)[0]
     colours = picture @ (mapping[:3] / 255) + mapping[3]
     return np.asarray(colours.round().clip(0, 255), np.uint8)
-
-
-def joined(carried: ImageArray, base: ImageArray, *, where: Mask) -> ImageArray:
-    """`carried` deep inside `where` (H, W), `base` outside, and a soft change between them."""
-    inside = cv2.erode(where.astype(np.float32), np.ones((FEATHER, FEATHER)))
-    share = cv2.blur(inside, (FEATHER, FEATHER))[..., None]
-    return np.asarray((carried * share + base * (1 - share)).round(), np.uint8)
 
 
 def in_turn(numbers: Iterable[int], turn: int) -> list[int]:
