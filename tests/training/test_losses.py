@@ -14,6 +14,7 @@ from vidstyle.training.losses import (  # noqa: E402
     content_loss,
     gram,
     off_palette,
+    on_lattice,
     palette,
     style_loss,
     total_variation,
@@ -90,3 +91,28 @@ def test_a_painting_of_one_colour_has_a_palette() -> None:
     mean, precision = (part[None] for part in palette([torch.zeros(1, 3, 8, 8)]))
     assert off_palette(torch.full((1, 3, 4, 4), 0.02), mean, precision).item() == 0
     assert off_palette(torch.full((1, 3, 4, 4), 0.2), mean, precision).item() > 50
+
+
+def test_marks_on_a_lattice_are_seen_and_strokes_are_not() -> None:
+    torch.manual_seed(0)
+    places = torch.rand(1, 1, 224, 224) < 0.01
+    strokes = torch.nn.functional.max_pool2d(places.float(), (3, 9), 1, (1, 4)).expand(1, 3, -1, -1) * 0.4
+    ring = torch.zeros(8, 8)
+    ring[1:7, 1:7] = 1
+    ring[3:5, 3:5] = 0
+    cells = (torch.rand(28, 28) < 0.2).float()
+    stamped = 0.05 * torch.kron(cells, ring).expand(1, 3, -1, -1)
+    left_bare = strokes * (torch.arange(224) < 112)
+    shifted = torch.nn.functional.pad(stamped, (3, 0, 5, 0))[..., :224, :224]
+    assert on_lattice(strokes, 8).item() < 0.02
+    assert on_lattice(left_bare + stamped, 8).item() > 10 * on_lattice(left_bare, 8).item()
+    assert on_lattice(shifted, 8).item() > 0.1  # wherever the lattice begins
+    assert on_lattice(stamped, 7).item() < 0.1 * on_lattice(stamped, 8).item()
+    assert on_lattice(torch.full((1, 3, 40, 40), 0.3), 8).item() < 1e-6
+
+
+def test_a_blank_picture_has_a_slope_off_the_lattice() -> None:
+    blank = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    on_lattice(blank, 8).sum().backward()
+    assert blank.grad is not None
+    assert torch.isfinite(blank.grad).all()

@@ -22,7 +22,15 @@ from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.losses import LossWeights, PerceptualLoss, off_palette, out_of_range, palette, total_variation
+from vidstyle.training.losses import (
+    LossWeights,
+    PerceptualLoss,
+    off_palette,
+    on_lattice,
+    out_of_range,
+    palette,
+    total_variation,
+)
 from vidstyle.training.motion import disturb, random_motion, unsteadiness
 from vidstyle.training.photographs import Photographs, read_picture
 
@@ -219,6 +227,7 @@ class Trainer:
             }
             terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
             terms["spikes"] = torch.stack(spikes).sum(0).mean() * weights.spikes
+            terms["lattice"] = on_lattice(painted, recipe.architecture.stride).mean() * weights.lattice
             terms["range"] = out_of_range(painted).mean() * weights.out_of_range
             terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
             if not as_is.all():
