@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ from vidstyle.training.losses import (
     total_variation,
 )
 from vidstyle.training.motion import disturb, random_motion, unsteadiness
+from vidstyle.training.muon import Muon
 from vidstyle.training.photographs import Photographs, read_picture
 
 Tune = Literal["style", "decoder", "all"]
@@ -73,7 +74,7 @@ class Recipe:
     `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
     identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
     give the picture back in every style; cheap, and the scene then has its way through. `rate` is
-    Adam's, falling by a half cosine to nothing.
+    that of the kernels (Muon) and biases (Adam), falling by a half cosine to nothing.
     """
 
     architecture: Architecture
@@ -138,8 +139,14 @@ class Trainer:
         self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
         self.strengths = torch.tensor([s.strength for s in recipe.styles], device=device)
         self.from_nothing = start is None
-        groups = [{"params": [self.vectors], "factor": VECTOR_RATE}, {"params": self._tuned(), "factor": 1.0}]
-        self.optimiser = torch.optim.Adam([g for g in groups if g["params"]], lr=recipe.rate)
+        tuned = self._tuned()
+        kernels, biases = ([p for p in tuned if (p.dim() > 1) == matrix] for matrix in (True, False))
+        groups = [{"params": [self.vectors], "factor": VECTOR_RATE}, {"params": biases, "factor": 1.0}]
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam([g for g in groups if g["params"]], lr=recipe.rate)
+        ]
+        if kernels:
+            self.optimisers.append(Muon([{"params": kernels, "factor": 1.0}], lr=recipe.rate))
         self.step = 0
 
     def _tuned(self) -> list[nn.Parameter]:
@@ -169,7 +176,7 @@ class Trainer:
         sums: dict[str, float] = {}
         began, counted = time.perf_counter(), 0
         while self.step < recipe.steps:
-            for group in self.optimiser.param_groups:
+            for group in self._groups():
                 group["lr"] = self._learning_rate() * group["factor"]
             losses = self._learn(next(batches))
             self.step, counted = self.step + 1, counted + 1
@@ -185,6 +192,9 @@ class Trainer:
                 report(Progress(step=self.step, steps=recipe.steps, losses=means, rate=counted / elapsed))
                 sums, counted, began = {}, 0, time.perf_counter()
 
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimiser in self.optimisers for group in optimiser.param_groups]
+
     def _learning_rate(self) -> float:
         rehearsal = self.recipe.rehearsal if self.from_nothing else 0
         phase = self.step - rehearsal if self.step >= rehearsal else self.step  # the losses change, so warm up again
@@ -198,7 +208,7 @@ class Trainer:
         return first ** max(0.0, 1 - done) if self.from_nothing else 1.0
 
     def _learn(self, photographs: Tensor) -> dict[str, float]:
-        """One step of Adam on (N, 3, H, W) photographs, each in a style drawn by its share."""
+        """One step on (N, 3, H, W) photographs, each in a style drawn by its share."""
         recipe, weights, n, rise = self.recipe, self.recipe.weights, len(photographs), self._rise()
         # A generator of each step's own: what is resumed draws what the uninterrupted training would have drawn.
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
@@ -213,7 +223,8 @@ class Trainer:
         moved = disturb(motion(photographs[:pairs]), generator)
         drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
         styles = self.vectors[chosen_styles.to(self.device)]
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         number = training_type(self.device)
         with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
             both = torch.cat([photographs, moved]).contiguous(memory_format=torch.channels_last)
@@ -243,10 +254,11 @@ class Trainer:
                 terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets)
         total = torch.stack(list(terms.values())).sum()
         total.backward()
-        tuned = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        tuned = [parameter for group in self._groups() for parameter in group["params"]]
         slope = torch.nn.utils.clip_grad_norm_(tuned, STEEPEST)
         if torch.isfinite(slope):  # a blank crop can overflow; one step less is nothing, a broken network is
-            self.optimiser.step()
+            for optimiser in self.optimisers:
+                optimiser.step()
         return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
 
     def vector(self, name: str) -> Tensor:
@@ -262,7 +274,7 @@ class Trainer:
                 "network": self.network.state_dict(),
                 "names": self.names,
                 "vectors": self.vectors.detach(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "step": self.step,
             },
             part,
@@ -277,7 +289,8 @@ class Trainer:
                 raise StyleError(f"{path}: trained the styles {state['names']}, not {self.names}")
             self.network.load_state_dict(state["network"])
             self.vectors.data.copy_(state["vectors"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(kept)
             self.step = int(state["step"])
         except (OSError, KeyError, RuntimeError, ValueError) as error:
             raise StyleError(f"{path}: not a checkpoint of this training ({error})") from error
