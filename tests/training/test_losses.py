@@ -6,6 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
+from torch import Tensor  # noqa: E402
+
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.evaluation import CONTENT_LAYER, STYLE_LAYERS  # noqa: E402
 from vidstyle.training.losses import (  # noqa: E402
@@ -52,20 +54,20 @@ def test_total_variation_of_stripes() -> None:
 def test_perceptual_loss_falls_when_the_picture_nears_its_targets() -> None:
     torch.manual_seed(0)
     weights = LossWeights(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
-    loss = PerceptualLoss(VGG(), weights)
+    loss = PerceptualLoss(VGG(), weights, period=8)
     painting, photograph = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     targets = {layer: g[None] for layer, g in loss.targets([painting]).items()}
-    content, style = loss(photograph, photograph, targets)
+    content, style, _ = loss(photograph, photograph, targets)
     assert content.item() == 0
     assert style.item() > 0
-    content, style = loss(painting, photograph, targets)
+    content, style, _ = loss(painting, photograph, targets)
     assert content.item() > 0
     assert style.item() < 1e-9
 
 
 def test_several_paintings_make_one_target() -> None:
     torch.manual_seed(0)
-    loss = PerceptualLoss(VGG(), LossWeights(style_layers=("relu1_1",)))
+    loss = PerceptualLoss(VGG(), LossWeights(style_layers=("relu1_1",)), period=8)
     a, b = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 24, 16)
     both = loss.targets([a, b])["relu1_1"]
     assert torch.allclose(both, (loss.targets([a])["relu1_1"] + loss.targets([b])["relu1_1"]) / 2)
@@ -93,22 +95,46 @@ def test_a_painting_of_one_colour_has_a_palette() -> None:
     assert off_palette(torch.full((1, 3, 4, 4), 0.2), mean, precision).item() > 50
 
 
-def test_marks_on_a_lattice_are_seen_and_strokes_are_not() -> None:
-    torch.manual_seed(0)
-    places = torch.rand(1, 1, 224, 224) < 0.01
-    strokes = torch.nn.functional.max_pool2d(places.float(), (3, 9), 1, (1, 4)).expand(1, 3, -1, -1) * 0.4
+@pytest.fixture
+def ring() -> Tensor:
     ring = torch.zeros(8, 8)
-    ring[1:7, 1:7] = 1
-    ring[3:5, 3:5] = 0
-    cells = (torch.rand(28, 28) < 0.2).float()
-    stamped = 0.05 * torch.kron(cells, ring).expand(1, 3, -1, -1)
+    ring[1:7, 1:7] = 0.05
+    ring[2:6, 2:6] = 0
+    return ring
+
+
+def stamped(mark: Tensor, share: float) -> Tensor:
+    """A mark in a share of the cells of an even picture, (1, 3, 224, 224)."""
+    cells = (torch.rand(28, 28) < share).float()
+    return 0.4 + torch.kron(cells, mark).expand(1, 3, -1, -1)
+
+
+def test_marks_on_a_lattice_are_seen_and_strokes_are_not(ring: Tensor) -> None:
+    torch.manual_seed(0)
+    places = (torch.rand(1, 1, 224, 224) < 0.01).float()
+    strokes = torch.nn.functional.max_pool2d(places, (3, 9), 1, (1, 4)).expand(1, 3, -1, -1) * 0.4
     left_bare = strokes * (torch.arange(224) < 112)
-    shifted = torch.nn.functional.pad(stamped, (3, 0, 5, 0))[..., :224, :224]
-    assert on_lattice(strokes, 8).item() < 0.02
-    assert on_lattice(left_bare + stamped, 8).item() > 10 * on_lattice(left_bare, 8).item()
-    assert on_lattice(shifted, 8).item() > 0.1  # wherever the lattice begins
-    assert on_lattice(stamped, 7).item() < 0.1 * on_lattice(stamped, 8).item()
+    marks = stamped(ring, 0.2)
+    moved = torch.nn.functional.pad(marks, (3, 0, 5, 0))[..., :224, :224]
+    assert on_lattice(strokes, 8).item() < 0.01
+    assert on_lattice(left_bare + marks, 8).item() > 5 * on_lattice(left_bare, 8).item()
+    assert on_lattice(moved, 8).item() > 0.02  # wherever the lattice begins
+    assert on_lattice(marks, 7).item() < 0.1 * on_lattice(marks, 8).item()
     assert on_lattice(torch.full((1, 3, 40, 40), 0.3), 8).item() < 1e-6
+
+
+def test_marks_whose_mean_is_even_are_seen_by_vgg(ring: Tensor) -> None:
+    """Rings and their negatives leave no trace in the mean colour of a cell; edges have no sign."""
+    torch.manual_seed(0)
+    weights = LossWeights(content_layers=("relu2_1",), style_layers=("relu2_1", "relu3_1"))
+    loss = PerceptualLoss(VGG(), weights, period=8)
+    both = stamped(ring, 0.5) - stamped(ring, 0.5) + 0.4
+    rolled = both.clone()  # every row of cells by another offset: the same rings, not on a lattice
+    for row in range(28):
+        rolled[:, :, 8 * row : 8 * row + 8] = both[:, :, 8 * row : 8 * row + 8].roll(int(torch.randint(8, ())), -1)
+    targets = {layer: g[None] for layer, g in loss.targets([both]).items()}
+    assert on_lattice(both, 8).item() < 0.02
+    assert loss(both, both, targets)[2].item() > 1.5 * loss(rolled, rolled, targets)[2].item()
 
 
 def test_a_blank_picture_has_a_slope_off_the_lattice() -> None:

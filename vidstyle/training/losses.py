@@ -21,8 +21,11 @@ PALETTE_REACH = 3.0
 PALETTE_BLUR = 0.03
 """Standard deviation, in 0..1, that every palette has at least in every direction: a drawing has one colour."""
 
-FAINTEST = 0.01
-"""Contrast, in 0..1, from which on a mark counts in `on_lattice`: nobody sees what is fainter."""
+FAINTEST = 0.02
+"""Contrast, relative to the strongest, from which on a mark counts in `on_lattice`: nobody sees what is fainter."""
+
+LATTICE_LAYERS = {"relu2_1": 2, "relu3_1": 4}
+"""Layers that see the shape of marks on a lattice, and their scale: pixels of the picture to each of theirs."""
 
 
 def gram(features: Tensor) -> Tensor:
@@ -73,26 +76,23 @@ def total_variation(pictures: Tensor) -> Tensor:
     return rows + columns
 
 
-def on_lattice(pictures: Tensor, period: int) -> Tensor:
-    """How much the detail of (N, 3, H, W) pictures in 0..1 depends on its place on a lattice of `period` pixels, (N,).
+def on_lattice(features: Tensor, period: int) -> Tensor:
+    """How much (N, C, H, W) pictures or activations depend on the place in a lattice of `period` pixels, (N,).
 
-    A network that works on coarse cells can stamp the same mark into each of them, rings for example;
-    what a scene shows and what a brush leaves lies anywhere. Detail, brought to the same local
-    contrast everywhere (so that marks in even areas count as much as strokes), is averaged over all
-    cells, and its energy likewise: both should be alike all over the cell (of a cyclostationary signal
-    they are not). About 0.01 for photographs of 384 pixels at a period of 8.
+    A network that works on coarse cells can stamp the same mark into each of them, a ring for example;
+    what a scene shows and what a brush leaves lies anywhere. So what is seen in a cell, averaged over all
+    cells, should be the same all over the cell (a signal of which that is not true is called
+    cyclostationary). Cells count alike whatever their contrast: marks are seen in even areas first.
     """
-    n, c, h, w = pictures.shape
-    detail = pictures - _local_mean(pictures, period | 1)
-    contrast = _local_mean(detail.detach().square().mean(1, keepdim=True), 4 * period + 1) + FAINTEST**2
-    even = (detail * contrast.rsqrt())[:, :, : h // period * period, : w // period * period]
-    cells = even.reshape(n, c, h // period, period, w // period, period)
-    mark, energy = cells.mean((2, 4)), cells.square().mean((1, 2, 4))
-    return mark.square().mean((1, 2, 3)) + energy.var((1, 2)) / energy.mean((1, 2)).square().clamp(min=1e-6)
-
-
-def _local_mean(x: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(x, side, 1, side // 2, count_include_pad=False)
+    n, c, h, w = features.shape
+    rows, columns = h // period, w // period
+    cells = features[:, :, : rows * period, : columns * period].float()
+    cells = cells.reshape(n, c, rows, period, columns, period)
+    detail = cells - cells.mean((3, 5), keepdim=True)
+    contrast = F.avg_pool2d(detail.detach().square().mean((1, 3, 5)), 5, 1, 2, count_include_pad=False)
+    faintest = FAINTEST**2 * contrast.amax((1, 2), keepdim=True) + 1e-8  # rounding errors are no marks
+    even = (contrast + faintest).rsqrt().view(n, 1, rows, 1, columns, 1)
+    return (detail * even).mean((2, 4)).square().mean((1, 2, 3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class LossWeights:
     out_of_range: float = 2000.0
     spikes: float = 1.0
     palette: float = 1.0
-    lattice: float = 10.0
+    lattice: float = 30.0
     content_layers: tuple[str, ...] = ("relu4_2",)
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -126,10 +126,10 @@ class LossWeights:
 
 
 class PerceptualLoss:
-    """Content and style loss of painted pictures against their photographs and paintings' Gram matrices."""
+    """What is judged by VGG's activations: content, style, and marks on a lattice of `period` pixels."""
 
-    def __init__(self, vgg: VGG, weights: LossWeights) -> None:
-        self.vgg, self.weights = vgg, weights
+    def __init__(self, vgg: VGG, weights: LossWeights, *, period: int) -> None:
+        self.vgg, self.weights, self.period = vgg, weights, period
 
     @torch.no_grad()
     def targets(self, paintings: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -137,8 +137,10 @@ class PerceptualLoss:
         found = [self.vgg(painting, self.weights.style_layers) for painting in paintings]
         return {layer: torch.stack([gram(f[layer])[0] for f in found]).mean(0) for layer in self.weights.style_layers}
 
-    def __call__(self, painted: Tensor, photographs: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """(content, style) losses, each (N,), unweighted means over layers.
+    def __call__(
+        self, painted: Tensor, photographs: Tensor, targets: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(content, style, lattice) losses, each (N,) and unweighted; the first two are means over layers.
 
         `targets` are per layer (N, C, C), each picture's own style.
         """
@@ -147,4 +149,10 @@ class PerceptualLoss:
         found = self.vgg(painted, self.weights.layers)
         content = [content_loss(found[layer], wanted[layer]) for layer in self.weights.content_layers]
         style = [style_loss(gram(found[layer]), targets[layer]) for layer in self.weights.style_layers]
-        return torch.stack(content).mean(0), torch.stack(style).mean(0)
+        # Energy in every pixel of a cell hides a mark from a sum over colours, but not from so many kinds of edges.
+        marks = [on_lattice(painted, self.period)] + [
+            on_lattice(found[layer], self.period // scale)
+            for layer, scale in LATTICE_LAYERS.items()
+            if layer in found and self.period > scale
+        ]
+        return torch.stack(content).mean(0), torch.stack(style).mean(0), torch.stack(marks).sum(0)

@@ -36,7 +36,7 @@ def begin_at_nearest(trainer: Trainer, known: Mapping[str, Tensor], photographs:
             painted = trainer.network(photographs, vectors).float()
             for name in new:
                 target = {layer: grams[_index(trainer, name)] for layer, grams in trainer.targets.items()}
-                content, style = trainer.loss(painted, photographs, target)
+                content, style, _ = trainer.loss(painted, photographs, target)
                 loss = weights.content * content + weights.style * len(target) * style
                 losses[name][candidate] = loss.mean().item()
     trainer.network.train()

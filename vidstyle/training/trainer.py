@@ -26,7 +26,6 @@ from vidstyle.training.losses import (
     LossWeights,
     PerceptualLoss,
     off_palette,
-    on_lattice,
     out_of_range,
     palette,
     total_variation,
@@ -132,7 +131,7 @@ class Trainer:
             learned[:, -3:] = 0
             self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss = PerceptualLoss(vgg, recipe.weights)
+        self.loss = PerceptualLoss(vgg, recipe.weights, period=recipe.architecture.stride)
         paintings = [[read_picture(p, longest=s.size).to(device) for p in s.paintings] for s in recipe.styles]
         self.palettes = tuple(torch.stack(part) for part in zip(*map(palette, paintings), strict=True))
         targets = [self.loss.targets(pictures) for pictures in paintings]
@@ -238,18 +237,18 @@ class Trainer:
             }
             terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
             terms["spikes"] = torch.stack(spikes).sum(0).mean() * weights.spikes
-            terms["lattice"] = on_lattice(painted, recipe.architecture.stride).mean() * weights.lattice
             terms["range"] = out_of_range(painted).mean() * weights.out_of_range
             terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
             if not as_is.all():
                 chosen = drawn[~as_is]
-                content, style = self.loss(
+                content, style, lattice = self.loss(
                     painted[~as_is].contiguous(memory_format=torch.channels_last),
                     photographs[~as_is].contiguous(memory_format=torch.channels_last),
                     {layer: grams[chosen] for layer, grams in self.targets.items()},
                 )
                 colours = off_palette(painted[~as_is], *(part[chosen] for part in self.palettes))
                 terms["palette"] = colours.sum() / n * weights.palette
+                terms["lattice"] = lattice.sum() / n * weights.lattice
                 terms["content"] = content.sum() / n * weights.content
                 terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets)
         total = torch.stack(list(terms.values())).sum()
