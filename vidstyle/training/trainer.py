@@ -30,7 +30,7 @@ from vidstyle.training.losses import (
     palette,
     total_variation,
 )
-from vidstyle.training.motion import disturb, random_motion, unsteadiness
+from vidstyle.training.motion import Motion, disturb, random_motion, unsteadiness
 from vidstyle.training.muon import Muon
 from vidstyle.training.photographs import Photographs, read_picture
 
@@ -87,6 +87,22 @@ class Recipe:
     rehearsal: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesson:
+    """What a step teaches: N photographs, the first half of them once more as `moved` by `motion`.
+
+    Each has its style (its place in the recipe) and vector (its place in the trainer, identity first), and is
+    to be given back `as_is` or to be painted.
+    """
+
+    photographs: Tensor
+    moved: Tensor
+    motion: Motion
+    styles: Tensor
+    vectors: Tensor
+    as_is: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,49 +224,9 @@ class Trainer:
 
     def _learn(self, photographs: Tensor) -> dict[str, float]:
         """One step on (N, 3, H, W) photographs, each in a style drawn by its share."""
-        recipe, weights, n, rise = self.recipe, self.recipe.weights, len(photographs), self._rise()
-        # A generator of each step's own: what is resumed draws what the uninterrupted training would have drawn.
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        shares = torch.tensor([s.share for s in recipe.styles])
-        drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
-        as_is = torch.rand(n, generator=generator) < recipe.identity_share
-        chosen_styles = torch.where(as_is, 0, drawn + 1)
-        if self.from_nothing and self.step < recipe.rehearsal:
-            as_is = torch.ones_like(as_is)
-        pairs = (n + 1) // 2  # half of the pictures once more, moved: nearly as good a teacher as all, for less time
-        motion = random_motion(pairs, recipe.crop, generator)
-        moved = disturb(motion(photographs[:pairs]), generator)
-        drawn, as_is, photographs, moved = (t.to(self.device) for t in (drawn, as_is, photographs, moved))
-        styles = self.vectors[chosen_styles.to(self.device)]
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        number = training_type(self.device)
-        with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
-            both = torch.cat([photographs, moved]).contiguous(memory_format=torch.channels_last)
-            spikes: list[Tensor] = []
-            result = self.network(both, torch.cat([styles, styles[:pairs]]), spikes)
-            painted, painted_moved = result.float().split([n, pairs])
-            terms = {
-                "steadiness": unsteadiness(painted[:pairs], painted_moved, motion.to(self.device)).mean()
-                * weights.steadiness
-                * rise
-            }
-            terms["variation"] = total_variation(painted)[~as_is].sum() / n * weights.variation
-            terms["spikes"] = torch.stack(spikes).sum(0).mean() * weights.spikes
-            terms["range"] = out_of_range(painted).mean() * weights.out_of_range
-            terms["identity"] = (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity
-            if not as_is.all():
-                chosen = drawn[~as_is]
-                content, style, lattice = self.loss(
-                    painted[~as_is].contiguous(memory_format=torch.channels_last),
-                    photographs[~as_is].contiguous(memory_format=torch.channels_last),
-                    {layer: grams[chosen] for layer, grams in self.targets.items()},
-                )
-                colours = off_palette(painted[~as_is], *(part[chosen] for part in self.palettes))
-                terms["palette"] = colours.sum() / n * weights.palette
-                terms["lattice"] = lattice.sum() / n * weights.lattice
-                terms["content"] = content.sum() / n * weights.content
-                terms["style"] = (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets)
+        terms = self._judge(self._draw(photographs))
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         tuned = [parameter for group in self._groups() for parameter in group["params"]]
@@ -259,6 +235,64 @@ class Trainer:
             for optimiser in self.optimisers:
                 optimiser.step()
         return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
+
+    def _draw(self, photographs: Tensor) -> Lesson:
+        """What this step teaches with (N, 3, H, W) photographs."""
+        recipe, n = self.recipe, len(photographs)
+        # A generator of each step's own: what is resumed draws what the uninterrupted training would have drawn.
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        shares = torch.tensor([s.share for s in recipe.styles])
+        styles = torch.multinomial(shares, n, replacement=True, generator=generator)
+        as_is = torch.rand(n, generator=generator) < recipe.identity_share
+        vectors = torch.where(as_is, 0, styles + 1)
+        if self.from_nothing and self.step < recipe.rehearsal:
+            as_is = torch.ones_like(as_is)
+        pairs = (n + 1) // 2  # half of the pictures once more, moved: nearly as good a teacher as all, for less time
+        motion = random_motion(pairs, recipe.crop, generator)
+        moved = disturb(motion(photographs[:pairs]), generator)
+        return Lesson(
+            photographs=photographs.to(self.device),
+            moved=moved.to(self.device),
+            motion=motion.to(self.device),
+            styles=styles.to(self.device),
+            vectors=vectors.to(self.device),
+            as_is=as_is.to(self.device),
+        )
+
+    def _judge(self, lesson: Lesson) -> dict[str, Tensor]:
+        """Paint a lesson's pictures; returns what counts against them, weighted and averaged over all of them."""
+        weights, rise, number = self.recipe.weights, self._rise(), training_type(self.device)
+        photographs, as_is = lesson.photographs, lesson.as_is
+        n, pairs = len(photographs), len(lesson.moved)
+        vectors = self.vectors[lesson.vectors]
+        spikes: list[Tensor] = []
+        with torch.autocast(self.device.type, dtype=number, enabled=number != torch.float32):
+            both = torch.cat([photographs, lesson.moved]).contiguous(memory_format=torch.channels_last)
+            result = self.network(both, torch.cat([vectors, vectors[:pairs]]), spikes)
+            painted, painted_moved = result.float().split([n, pairs])
+            unsteady = unsteadiness(painted[:pairs], painted_moved, lesson.motion)
+            terms = {
+                "steadiness": unsteady.mean() * weights.steadiness * rise,
+                "variation": total_variation(painted)[~as_is].sum() / n * weights.variation,
+                "spikes": torch.stack(spikes).sum(0).mean() * weights.spikes,
+                "range": out_of_range(painted).mean() * weights.out_of_range,
+                "identity": (painted - photographs)[as_is].square().mean((1, 2, 3)).sum() / n * weights.identity,
+            }
+            if as_is.all():
+                return terms
+            chosen = lesson.styles[~as_is]
+            content, style, lattice = self.loss(
+                painted[~as_is].contiguous(memory_format=torch.channels_last),
+                photographs[~as_is].contiguous(memory_format=torch.channels_last),
+                {layer: grams[chosen] for layer, grams in self.targets.items()},
+            )
+            colours = off_palette(painted[~as_is], *(part[chosen] for part in self.palettes))
+            return terms | {
+                "palette": colours.sum() / n * weights.palette,
+                "lattice": lattice.sum() / n * weights.lattice,
+                "content": content.sum() / n * weights.content,
+                "style": (style * self.strengths[chosen]).sum() / n * weights.style * rise * len(self.targets),
+            }
 
     def vector(self, name: str) -> Tensor:
         """The learned vector of a style, (S,) float32 on the CPU."""
