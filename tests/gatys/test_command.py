@@ -126,5 +126,5 @@ def test_a_loss_that_is_no_number_for_once(
 
     monkeypatch.setattr(VGG, "forward", failing)
     assert _render(photograph, painting) == 0
-    assert "1 restarts" in capsys.readouterr().err
+    assert "iterations, 1 restart\n" in capsys.readouterr().err
     assert cv2.imread(str(photograph.with_name("out.png"))).std() > 5

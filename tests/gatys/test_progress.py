@@ -80,9 +80,10 @@ def test_what_was_found_takes_no_time(account: Account, clock: Clock, heard: lis
     assert (heard[-1].frames, heard[-1].total, heard[-1].seconds_left) == (1, 3, pytest.approx(2 * 6))
 
 
-def test_restarts_are_told(account: Account, said: list[str]) -> None:
-    account.frame(0, _frame(100, restarts=2), first=True)
-    assert "100 iterations, 2 restarts" in said[-1]
+@pytest.mark.parametrize(("restarts", "told"), [(1, "1 restart"), (2, "2 restarts")])
+def test_restarts_are_told(restarts: int, told: str, account: Account, said: list[str]) -> None:
+    account.frame(0, _frame(100, restarts=restarts), first=True)
+    assert said[-1].endswith(f"100 iterations, {told}")
 
 
 def test_there_is_news_within_a_long_frame(account: Account, clock: Clock, said: list[str], tmp_path: Path) -> None:

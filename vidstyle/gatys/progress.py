@@ -97,7 +97,7 @@ class Account:
             self.iterations += painted.outcome.iterations
             text = f"{_spoken(painted.outcome.losses)}, {painted.outcome.iterations} iterations"
             if restarts := painted.outcome.restarts:
-                text += f", {restarts} restarts"
+                text += f", {restarts} restart{'s' if restarts > 1 else ''}"
         left = self._left()
         self._say(f"frame {number}: {text}" + (f"; {timedelta(seconds=round(left))} left" if left else ""))
         self._show()

@@ -22,7 +22,7 @@ from vidstyle.gatys.losses import Before
 from vidstyle.gatys.optimise import OnStep, Outcome, optimise
 from vidstyle.gatys.stills import Studio, to_image, to_tensor
 from vidstyle.motion.flow import FlowArray, FlowEstimator
-from vidstyle.motion.masks import Mask, valid_mask
+from vidstyle.motion.masks import Mask, consistent, on_motion_boundary, valid_mask
 from vidstyle.motion.warp import warp
 
 Plane = npt.NDArray[np.float32]
@@ -111,12 +111,14 @@ class ShotPainter:
         self._renew(film, changed)
         if changed is not None and changed.mean() <= NOTHING:
             return PaintedFrame(image=last.result, outcome=None)
-        carried, valid = warp(last.result, flow, sharp=True), valid_mask(flow, self._flow(last.film, film))
+        carried, seen = warp(last.result, flow, sharp=True), consistent(flow, self._flow(last.film, film))
+        valid = seen & ~on_motion_boundary(flow)
         if earlier is None:
             base = recoloured(self._base(film), like=carried, where=valid)
         else:
             base, carried = earlier, np.asarray(cv2.addWeighted(carried, 0.5, earlier, 0.5, 0), np.uint8)
-        start = np.where(valid[..., None], carried, base)
+        # Motion boundaries are too uncertain to be held, but paint that is a pixel off beats none at all.
+        start = np.where(seen[..., None], carried, base)
         free = None
         if changed is not None:
             start = np.where(changed[..., None], start, last.result)
