@@ -28,6 +28,30 @@ def test_finds_the_minimum(name: str, iterations: int) -> None:
     assert outcome.restarts == 0
 
 
+def _narrow(picture: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+    """A valley a thousand times as steep across as along."""
+    steep = torch.logspace(0, 3, GOAL.numel()).view_as(GOAL)
+    gap = picture.detach() - GOAL
+    return steep * gap, _losses(float((steep * gap.square()).sum() / 2))
+
+
+def test_what_was_learnt_of_one_picture_serves_the_next() -> None:
+    first = optimise(torch.full_like(GOAL, 0.5), _narrow, iterations=60)
+    start = GOAL + 0.1 * torch.sin(torch.arange(GOAL.numel()).float()).view_as(GOAL)
+    anew = optimise(start, _narrow, iterations=10)
+    helped = optimise(start, _narrow, iterations=10, pairs=first.pairs)
+    assert helped.losses.total < 0.75 * anew.losses.total
+
+
+def test_pairs_of_what_must_stay_move_nothing_there() -> None:
+    first = optimise(torch.full_like(GOAL, 0.5), _narrow, iterations=20)
+    free = torch.zeros(1, 1, 8, 8)
+    free[..., 4:] = 1
+    start = torch.full_like(GOAL, 0.4)
+    picture = optimise(start, _narrow, iterations=10, free=free, pairs=first.pairs).picture
+    assert torch.equal(picture[..., :4], start[..., :4])
+
+
 def test_stops_when_nothing_is_gained() -> None:
     outcome = optimise(torch.full_like(GOAL, 0.5), _bowl, iterations=1000, tolerance=0.01)
     assert outcome.iterations < 60

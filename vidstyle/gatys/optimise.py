@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vidstyle.errors import BackendError
+from vidstyle.gatys.lbfgs import LBFGS, Pair
 from vidstyle.gatys.losses import Losses
 
 Evaluate = Callable[[Tensor], tuple[Tensor, Losses]]
@@ -37,12 +37,16 @@ _RUNAWAY = 2.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """The best picture seen, (1, 3, H, W) float32 in 0..1, its losses, and the iterations spent."""
+    """The best picture seen, (1, 3, H, W) float32 in 0..1, its losses, and the iterations spent.
+
+    `pairs` is what L-BFGS has learnt on the way, the newest last; nothing with Adam.
+    """
 
     picture: Tensor
     losses: Losses
     iterations: int
     restarts: int
+    pairs: Sequence[Pair] = ()
 
 
 def optimise(
@@ -53,16 +57,20 @@ def optimise(
     optimiser: Literal["lbfgs", "adam"] = "lbfgs",
     tolerance: float = 0.0,
     free: Tensor | None = None,
+    pairs: Sequence[Pair] = (),
     on_step: OnStep = lambda number, losses, picture: None,
 ) -> Outcome:
     """Lower the loss of `start` (1, 3, H, W) by at most `iterations` evaluations, and give the best picture.
 
     Ends when the best loss has fallen by less than `tolerance`, a share of itself, in ten iterations.
-    `free` (1, 1, H, W) is 1 where pixels may change, 0 where they must stay. A loss that is not a number
+    `free` (1, 1, H, W) is 1 where pixels may change, 0 where they must stay. `pairs` is what L-BFGS has
+    learnt of a picture much like this one, of the same size. A loss that is not a number
     or runs away restarts from the best picture with half the step; the fifth time raises BackendError.
     """
     picture, step = start.clone(), 1.0
-    method = _method(optimiser, picture, step)
+    if free is not None:
+        pairs = [(moved * free, change * free) for moved, change in pairs]
+    method = _method(optimiser, picture, step, pairs)
     best: tuple[Tensor, Losses] | None = None
     falls: deque[float] = deque(maxlen=WINDOW + 1)
     number = restarts = 0
@@ -84,19 +92,31 @@ def optimise(
         falls.append(best[1].total)
         if best[1].total == 0 or (len(falls) > WINDOW and falls[0] - falls[-1] < tolerance * falls[0]):
             break
-        picture.grad = gradient if free is None else gradient * free
-        method.step(partial(float, losses.total))
+        method.step(gradient if free is None else gradient * free)
     assert best is not None
-    return Outcome(picture=best[0].clamp(0, 1), losses=best[1], iterations=number, restarts=restarts)
-
-
-def _method(name: str, picture: Tensor, step: float) -> torch.optim.Optimizer:
-    """An optimiser of `picture` that takes one step for each gradient it is given."""
-    if name == "adam":
-        return torch.optim.Adam([picture], lr=0.02 * step, betas=(0.9, 0.99))
-    return torch.optim.LBFGS(
-        [picture], lr=step, max_iter=1, history_size=_history(picture), tolerance_grad=0.0, tolerance_change=0.0
+    return Outcome(
+        picture=best[0].clamp(0, 1), losses=best[1], iterations=number, restarts=restarts, pairs=method.pairs
     )
+
+
+class _Adam:
+    """torch's Adam as a method that takes one step of `picture` for each gradient it is given."""
+
+    pairs: Sequence[Pair] = ()
+
+    def __init__(self, picture: Tensor, *, step: float) -> None:
+        self._picture = picture
+        self._adam = torch.optim.Adam([picture], lr=0.02 * step, betas=(0.9, 0.99))
+
+    def step(self, gradient: Tensor) -> None:
+        self._picture.grad = gradient
+        self._adam.step()
+
+
+def _method(name: str, picture: Tensor, step: float, pairs: Sequence[Pair] = ()) -> LBFGS | _Adam:
+    if name == "adam":
+        return _Adam(picture, step=step)
+    return LBFGS(picture, step=step, most=_history(picture), pairs=pairs)
 
 
 def _history(picture: Tensor) -> int:

@@ -44,7 +44,7 @@ class GatysOptions:
     content: float = 1.0
     style: float = 10.0
     variation: float = 0.5
-    temporal: float = 100.0
+    temporal: float = 30.0
     content_layers: Layers = CONTENT_LAYERS
     style_layers: Layers = STYLE_LAYERS
     vgg: Literal["vgg19", "vgg16"] = "vgg19"

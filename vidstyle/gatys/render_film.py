@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -167,11 +167,13 @@ class GatysJob:
                 films = self._films(frames, shot)
                 for turn in range(1, self.gatys.passes + 1):
                     painter = ShotPainter(studio, flow, base)
-                    for number in in_turn(shot.frames, turn):
+                    order = in_turn(shot.frames, turn)
+                    for place, number in enumerate(order):
                         film = next(films)[1] if turn == 1 else self._store.film(number)
                         if film is None:
                             raise InputError(f"{self._store.folder}: frame {number} of the film is damaged; start over")
-                        self._frame(painter, number, film, turn=turn, account=account)
+                        self._frame(painter, number, film, before=order[:place], turn=turn, account=account)
+                    self._store.forget_pairs(order, turn=turn)
         self._say(f"{account.painted} frames painted now, {account.iterations} iterations")
 
     def _account(self, shots: list[Shot]) -> Account:
@@ -196,7 +198,17 @@ class GatysJob:
             if frame.index == shot.last:
                 return
 
-    def _frame(self, painter: ShotPainter, number: int, film: ImageArray, *, turn: int, account: Account) -> None:
+    def _frame(
+        self,
+        painter: ShotPainter,
+        number: int,
+        film: ImageArray,
+        *,
+        before: Sequence[int],
+        turn: int,
+        account: Account,
+    ) -> None:
+        """Paint frame `number`, or find it painted; `before` are the shot's frames that are done."""
         first = turn == 1 and not painter.begun
         result = self._store.load(number, turn=turn)
         if result is not None and result.shape == film.shape:
@@ -204,7 +216,12 @@ class GatysJob:
             account.found(first=first)
         else:
             earlier = self._store.load(number, turn=turn - 1) if turn > 1 else None
+            if not painter.pairs:
+                kept = self._store.load_pairs(before, turn=turn)
+                painter.pairs = [(moved.to(self._device), change.to(self._device)) for moved, change in kept]
             painted = painter.paint(film, earlier=earlier, on_step=account.step)
+            if painted.outcome is not None and painter.pairs:
+                self._store.save_pairs(number, painter.pairs, turn=turn, before=before)
             self._store.save(number, painted.image, turn=turn)
             account.frame(number, painted, first=first)
 

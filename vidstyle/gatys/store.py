@@ -3,24 +3,29 @@
 Beside the target lies the folder `<target>.gatys`: `job.json` says what is rendered and how, one PNG per
 pass and frame holds its result. A file gets its name after it is complete, and PNG carries checksums: a torn
 one is noticed and rendered again. A frame's successor starts from the 8-bit result that is stored,
-never from something finer in memory, so a resumed rendering ends in the same film.
+never from something finer in memory, and from L-BFGS's pairs, of which the last two frames' are kept beside
+them while a shot is painted; so a resumed rendering ends in the same film.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import ImageArray
+from vidstyle.gatys.lbfgs import Pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,35 @@ class Store:
         """Keep the result (H, W, 3) uint8 RGB. Raises OutputError."""
         self._save(self._file(number, turn), image)
 
+    def save_pairs(self, number: int, pairs: Sequence[Pair], *, turn: int, before: Sequence[int]) -> None:
+        """Keep what L-BFGS knows after frame `number`; of the frames `before` it only the last one's stays.
+
+        To be called before the frame's own `save`: a frame that is there has its pairs.
+        """
+        stale = [self._pairs_file(n, turn) for n in before if self._pairs_file(n, turn).exists()]
+        data = io.BytesIO()
+        np.save(data, torch.stack([torch.stack(pair) for pair in pairs]).cpu().numpy())
+        try:
+            self._file(number, turn).parent.mkdir(parents=True, exist_ok=True)
+            self._write(self._pairs_file(number, turn), data.getvalue())
+        except OSError as error:
+            raise OutputError(f"{self.folder}: {error.strerror or error}") from error
+        for file in stale[:-1]:
+            file.unlink()
+
+    def load_pairs(self, before: Sequence[int], *, turn: int) -> Sequence[Pair]:
+        """The newest pairs of the frames `before`, on the CPU; none where there are none, or damaged ones."""
+        files = [self._pairs_file(n, turn) for n in before if self._pairs_file(n, turn).exists()]
+        try:
+            return [(moved, change) for moved, change in torch.from_numpy(np.load(files[-1]))] if files else []
+        except (ValueError, EOFError):
+            return []
+
+    def forget_pairs(self, numbers: Sequence[int], *, turn: int) -> None:
+        """The shot of these frames is painted."""
+        for number in numbers:
+            self._pairs_file(number, turn).unlink(missing_ok=True)
+
     def preview(self, image: ImageArray) -> None:
         """Show (H, W, 3) uint8 RGB as `preview.png`: the newest state of the work."""
         self._save(self.folder / "preview.png", image)
@@ -106,6 +140,9 @@ class Store:
 
     def _file(self, number: int, turn: int) -> Path:
         return self.folder / f"pass{turn}" / f"{number:08d}.png"
+
+    def _pairs_file(self, number: int, turn: int) -> Path:
+        return self._file(number, turn).with_suffix(".pairs.npy")
 
     def _save(self, file: Path, image: ImageArray) -> None:
         ok, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])

@@ -8,7 +8,7 @@ background neither drifts nor shimmers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from vidstyle.frames import ImageArray
+from vidstyle.gatys.lbfgs import Pair
 from vidstyle.gatys.losses import Before
 from vidstyle.gatys.optimise import OnStep, Outcome, optimise
 from vidstyle.gatys.stills import Studio, to_image, to_tensor
@@ -38,6 +39,9 @@ LEAST_CHANGE = 4.0
 
 NOISE_TIMES = 2.5
 """And by so many times the median difference, which is the noise where most of the frame is still."""
+
+CARRIED_PAIRS, CARRIED_BYTES = 20, 256 << 20
+"""L-BFGS's pairs that are handed on from frame to frame, and so are on disk: at most so many, in so many bytes."""
 
 NOTHING = 0.001
 """Share of changed pixels up to which a frame is the one before."""
@@ -63,12 +67,14 @@ class ShotPainter:
     """Paints one shot in one direction. Feed it every frame in order, finished ones with `skip`.
 
     `base` makes the picture that newly seen regions start from: the film itself or the network's painting.
-    What it decides depends on the film alone, so a resumed shot decides alike.
+    What it decides depends on the film alone, so a resumed shot decides alike, if it is given the `pairs`
+    of the last frame that it skips.
     """
 
     def __init__(self, studio: Studio, flow: FlowEstimator, base: Callable[[ImageArray], ImageArray]) -> None:
         self._studio, self._flow, self._base = studio, flow, base
         self._moments: list[Moment] = []
+        self.pairs: Sequence[Pair] = ()
         self._reference: ImageArray | None = None
         self._longest = max(studio.options.lags)
 
@@ -132,8 +138,10 @@ class ShotPainter:
             optimiser=studio.options.optimiser,
             tolerance=studio.options.tolerance,
             free=free,
+            pairs=self.pairs,
             on_step=on_step,
         )
+        self.pairs = _handed_on(outcome.pairs)
         return PaintedFrame(image=to_image(outcome.picture), outcome=outcome)
 
     def _before(self, film: ImageArray, carried: ImageArray, valid: Mask) -> list[Before]:
@@ -193,6 +201,13 @@ def recoloured(picture: ImageArray, *, like: ImageArray, where: Mask) -> ImageAr
 def in_turn(numbers: Iterable[int], turn: int) -> list[int]:
     """The frames of a shot in the order of pass `turn`: forwards in odd ones, backwards in even ones."""
     return sorted(numbers, reverse=turn % 2 == 0)
+
+
+def _handed_on(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The newest of `pairs` that are kept for the next frame."""
+    if not pairs:
+        return ()
+    return pairs[-min(CARRIED_PAIRS, max(1, CARRIED_BYTES // (2 * pairs[0][0].nbytes))) :]
 
 
 def _plane(mask: Mask, device: torch.device) -> Tensor:
