@@ -6,10 +6,12 @@ import sys
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.motion.moves import pan, texture
 from vidstyle.frames import ImageArray
+from vidstyle.motion.flow import FlowArray
 from vidstyle.motion.metrics import mean_steadiness, steadiness
 from vidstyle.motion.stabiliser import Stabiliser
 
@@ -79,6 +81,58 @@ def test_fine_is_steadier_than_nothing_and_crisper_than_live() -> None:
     assert _short(film, fine) < _short(film, strokes)
     crisp = [cv2.Laplacian(picture[-1], cv2.CV_32F).std() for picture in (live, fine, strokes)]
     assert crisp[0] < crisp[1]
+
+
+class _ToldFlow:
+    """A flow of `there` pixels to the right from each frame to the one before, and of `back` the other way."""
+
+    def __init__(self, there: float, back: float) -> None:
+        self._told = [there, back]
+
+    def between_grey(self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> FlowArray:
+        self._told.reverse()
+        flow = np.zeros((*first.shape, 2), np.float32)
+        flow[..., 0] = self._told[1]
+        return flow
+
+
+def _told(monkeypatch: pytest.MonkeyPatch, *, there: float, back: float) -> None:
+    monkeypatch.setattr("vidstyle.motion.stabiliser.DisFlow", lambda quality: _ToldFlow(there, back))
+
+
+@pytest.mark.parametrize(("back", "kept"), [(-3, True), (0, False)])
+def test_in_films_a_flow_that_does_not_lead_home_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch, back: float, kept: bool
+) -> None:
+    """On an even film every flow explains the frame."""
+    film = [np.full((120, 160, 3), 90, np.uint8)] * 4
+    painted = _shimmer(film, stroke=4)
+    _told(monkeypatch, there=3, back=back)
+    steady = _run(film, painted, fine=True)
+    gap = float(np.abs(steady[-1].astype(int) - painted[-1]).mean())
+    assert gap > 2 if kept else gap < 0.5
+
+
+def test_in_films_strokes_that_stay_on_the_canvas_are_not_carried() -> None:
+    """Else they dissolve in what the film carries away: the film moves, the network's pattern does not."""
+    film = pan(8, step=(5, 3))
+    pattern = texture(192, 256, seed=7).astype(int) // 2
+    painted = [np.clip((255 - frame) // 4 + pattern, 0, 255).astype(np.uint8) for frame in film]
+    steady = _run(film, painted, fine=True)
+    inner = np.s_[16:-16, 16:-16]
+    assert np.abs(steady[-1][inner].astype(int) - painted[-1][inner]).mean() < 1
+
+
+def test_in_films_strokes_that_stay_are_held_in_place_where_the_film_is_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    film = [np.full((120, 160, 3), 90, np.uint8)] * 8
+    painted = [
+        np.clip(texture(120, 160, seed=7) // 2 + paint.astype(int) // 2, 0, 255).astype(np.uint8)
+        for paint in _shimmer(film, level=6)
+    ]
+    _told(monkeypatch, there=3, back=-3)
+    steady = _run(film, painted, fine=True)
+    change = [np.abs(films[-1].astype(int) - films[-2])[16:-16, 16:-16].mean() for films in (steady, painted)]
+    assert change[0] < 0.5 * change[1]
 
 
 def test_the_first_frame_and_a_new_shot_pass_unchanged() -> None:

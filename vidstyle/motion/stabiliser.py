@@ -19,9 +19,17 @@ from vidstyle.motion.contrast import match_contrast
 from vidstyle.motion.cuts import LiveCutDetector
 from vidstyle.motion.flow import DisFlow, FlowArray, resize_flow
 from vidstyle.motion.live_blend import LiveBlend, Painting
+from vidstyle.motion.masks import consistent
+from vidstyle.motion.warp import warp
 
 _FIRM = 0.75
 """Trust from which live pictures count what stands still as one with its past."""
+
+_BOUND, _FREE = 0.8, 1.0
+"""Loyalty of strokes to the film: up to the first they are not carried, from the second on as any other."""
+
+_STAYING = 0.9
+"""Loyalty below which strokes are kept in place where the film allows it."""
 
 _Plane = npt.NDArray[np.float32]
 _Bytes = npt.NDArray[np.uint8]
@@ -53,13 +61,14 @@ class StabiliserSettings:
 class _Past:
     """What is remembered of the last frame.
 
-    `film` and `paint` (h, w, 4) are the reduced frame and result, opaque, `grey` (h, w) the frame's luma, `result`
-    the result itself.
+    `film` and `paint` (h, w, 4) are the reduced frame and result, opaque, `grey` (h, w) the frame's luma, `painted`
+    what the network painted, `result` what was shown.
     """
 
     film: _Bytes
     grey: _Bytes
     paint: _Bytes
+    painted: Painting
     result: Painting
 
 
@@ -75,7 +84,7 @@ class Stabiliser:
     """
 
     def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
-        self.settings = settings or StabiliserSettings()
+        self.settings = settings or StabiliserSettings(moving=0.85 if fine else 0.6)
         self._fine = fine
         self._flow = DisFlow("medium" if fine else "live")
         self._side = 560 if fine else 160
@@ -104,8 +113,8 @@ class Stabiliser:
         ):
             past = None
         grey = np.asarray(cv2.cvtColor(film, cv2.COLOR_RGBA2GRAY), np.uint8)
-        result = Painting(painted)
-        now = _Past(film=film, grey=grey, paint=self._small(result, film), result=result)
+        new = Painting(painted)
+        now = _Past(film=film, grey=grey, paint=self._small(new, film), painted=new, result=new)
         self._past = self._blend(now, past) if past else now
         return self._past.result.full
 
@@ -117,42 +126,58 @@ class Stabiliser:
 
     def _blend(self, now: _Past, past: _Past) -> _Past:
         """`now` with its share of the past in the result."""
-        flow, still, carried_film = self._settle(now, past)
+        flow = self._flow.between_grey(now.grey, past.grey)
+        at_rest = cv2.inRange(flow, (-self._creep, -self._creep), (self._creep, self._creep))
+        if self._fine:
+            believed = consistent(flow, self._flow.between_grey(past.grey, now.grey))
+            loyalty = _loyalty(now.painted.half, past.painted.half, flow)
+            at_rest = cv2.bitwise_or(at_rest, cv2.compare(loyalty, _STAYING, cv2.CMP_LT))
+        still, carried_film = self._settle(now, past, flow=flow, at_rest=np.asarray(at_rest, np.uint8))
+        trust = self._trust(now, past, flow=flow, carried_film=carried_film)
+        if self._fine:
+            trust[(still == 0) & ~believed] = 0
+        trust = cv2.blur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (3, 3))
+        share = np.asarray(trust * cv2.LUT(still, self._shares), np.float32)
+        if self._fine:
+            loyal = np.where(still, 1, np.clip((loyalty - _BOUND) / (_FREE - _BOUND), 0, 1))
+            share *= cv2.blur(loyal.astype(np.float32), (3, 3))
+            result = Painting(_blend_fine(now.result.full, past.result.full, flow=flow, share=share))
+        else:
+            firm = cv2.bitwise_and(still, cv2.compare(trust, _FIRM, cv2.CMP_GE))
+            result = self._blend_live(now.result, past.result, flow=flow, share=share, still=np.asarray(firm, np.uint8))
+        paint = self._small(result, now.film)
+        return _Past(film=now.film, grey=now.grey, paint=paint, painted=now.painted, result=result)
+
+    def _blend_live(self, new: Painting, old: Painting, *, flow: FlowArray, share: _Plane, still: _Bytes) -> Painting:
+        if self._live_blend is None or self._live_blend.shape != new.full.shape:
+            self._live_blend = LiveBlend(new.full.shape, still=self.settings.still)
+        return self._live_blend(new, old, flow=flow, share=share, still=still)
+
+    def _settle(self, now: _Past, past: _Past, *, flow: FlowArray, at_rest: _Bytes) -> tuple[_Bytes, _Bytes]:
+        """Where (255, else 0) the flow was now set to exactly zero, and the film carried by it.
+
+        It is zero where it is `at_rest` (255, else 0) and standing still explains the frame as well as the flow
+        does. What does not move is then kept as it is instead of being resampled again and again along the
+        flow's noise.
+        """
+        carried = _fetch(past.film, flow)
+        unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
+        moved = cv2.blur(_largest_gap(now.film, carried), (7, 7))
+        still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
+        still = np.asarray(cv2.bitwise_and(still, at_rest), np.uint8)
+        cv2.copyTo(past.film, still, carried)
+        cv2.copyTo(np.zeros_like(flow), still, flow)
+        return still, carried
+
+    def _trust(self, now: _Past, past: _Past, *, flow: FlowArray, carried_film: _Bytes) -> _Plane:
+        """How well the carried film and paint agree with what is there now, 0..1."""
         carried_paint = _fetch(past.paint, flow)
         trust = cv2.min(
             cv2.LUT(_largest_gap(now.film, carried_film, around=3), self._film_trust),
             cv2.LUT(_largest_gap(_soften(now.paint), _soften(carried_paint)), self._paint_trust),
         )
         trust[carried_paint[..., 3] < 255] = 0  # from beyond the edge, at least in part
-        trust = cv2.blur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (3, 3))
-        share = trust * cv2.LUT(still, self._shares)
-        if self._fine:
-            result = Painting(_blend_fine(now.result.full, past.result.full, flow=flow, share=share))
-        else:
-            if self._live_blend is None or self._live_blend.shape != now.result.full.shape:
-                self._live_blend = LiveBlend(now.result.full.shape, still=self.settings.still)
-            firm = np.asarray(cv2.bitwise_and(still, cv2.compare(trust, _FIRM, cv2.CMP_GE)), np.uint8)
-            result = self._live_blend(now.result, past.result, flow=flow, share=share, still=firm)
-        return _Past(film=now.film, grey=now.grey, paint=self._small(result, now.film), result=result)
-
-    def _settle(self, now: _Past, past: _Past) -> tuple[FlowArray, _Bytes, _Bytes]:
-        """The flow from now to the past, where (255, else 0) it was set to exactly zero, and the film carried by it.
-
-        It is zero where standing still explains the frame as well as the flow does. What does not move is
-        then kept as it is instead of being resampled again and again along the flow's noise.
-        """
-        flow = self._flow.between_grey(now.grey, past.grey)
-        carried = _fetch(past.film, flow)
-        unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
-        moved = cv2.blur(_largest_gap(now.film, carried), (7, 7))
-        still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
-        still = np.asarray(
-            cv2.bitwise_and(still, cv2.inRange(flow, (-self._creep, -self._creep), (self._creep, self._creep))),
-            np.uint8,
-        )
-        cv2.copyTo(past.film, still, carried)
-        cv2.copyTo(np.zeros_like(flow), still, flow)
-        return flow, still, carried
+        return np.asarray(trust, np.float32)
 
     @property
     def _shares(self) -> _Plane:
@@ -160,6 +185,23 @@ class Stabiliser:
         table = np.full(256, self.settings.moving, np.float32)
         table[255] = self.settings.still
         return table
+
+
+def _loyalty(new: _Bytes, old: _Bytes, flow: FlowArray) -> _Plane:
+    """How strokes move, at the size of the flow: above 1 with the film, below 1 they rather stay on the canvas.
+
+    It is how much the painting changed in place, over how much it changed along the flow, around each place of
+    the paintings (H, W, 4) of two frames. Networks bind some of their strokes to the lattice of their own strides:
+    these stay where they are whatever the film does. Carried along and averaged with the new ones, which are
+    elsewhere, they would dissolve.
+    """
+    carried = warp(old, resize_flow(flow, width=new.shape[1], height=new.shape[0]))
+    in_place, along = (
+        cv2.blur(cv2.cvtColor(cv2.absdiff(new, past), cv2.COLOR_RGBA2GRAY).astype(np.float32), (9, 9)) + 1
+        for past in (old, carried)
+    )
+    size = (flow.shape[1], flow.shape[0])
+    return np.asarray(cv2.resize(in_place / along, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _blend_fine(new: ImageArray, old: ImageArray, *, flow: FlowArray, share: _Plane) -> ImageArray:
