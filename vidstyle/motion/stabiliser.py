@@ -42,7 +42,7 @@ class StabiliserSettings:
     `still` and `moving` are the shares of the warped earlier result in the new one where the film stands
     still and where it moves; the rest is the new painting, so nothing drifts for longer than a few frames.
     Where it moves the share is lower because each warp softens the picture a little. These two were chosen by
-    `vidstyle eval video`: more is steadier and costs style. `fine` carries less of the picture and takes 0.85.
+    `vidstyle eval video`: more is steadier and costs style. `fine` carries less of the picture and takes 0.65.
 
     The tolerances are differences in levels of the reduced pictures' largest channel. The film may differ
     from its warped predecessor by `film_tolerance` before the share falls, reaching 0 at three times that;
@@ -85,7 +85,7 @@ class Stabiliser:
     """
 
     def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
-        self.settings = settings or (StabiliserSettings(moving=0.85) if fine else StabiliserSettings())
+        self.settings = settings or (StabiliserSettings(moving=0.65) if fine else StabiliserSettings())
         self._fine = fine
         self._flow = DisFlow("medium" if fine else "live")
         self._side = 560 if fine else 160
