@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 Pair = tuple[Tensor, Tensor]
@@ -44,7 +45,7 @@ class LBFGS:
         self._picture.sub_(self._towards(gradient), alpha=step)
 
     def _learn(self, moved: Tensor, change: Tensor) -> None:
-        curvature = float((moved * change).sum())
+        curvature = _dot(moved, change)
         if curvature > _LEAST_CURVATURE * float(moved.norm()) * float(change.norm()):
             self._pairs.append((moved, change, curvature))
 
@@ -53,11 +54,15 @@ class LBFGS:
         result = gradient.clone()
         shares = []
         for moved, change, curvature in reversed(self._pairs):
-            shares.append(float((moved * result).sum()) / curvature)
+            shares.append(_dot(moved, result) / curvature)
             result.sub_(change, alpha=shares[-1])
         if self._pairs:
             _, change, curvature = self._pairs[-1]
-            result.mul_(curvature / float(change.square().sum()))
+            result.mul_(curvature / _dot(change, change))
         for (moved, change, curvature), share in zip(self._pairs, reversed(shares), strict=True):
-            result.add_(moved, alpha=share - float((change * result).sum()) / curvature)
+            result.add_(moved, alpha=share - _dot(change, result) / curvature)
         return result
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return float(torch.dot(a.flatten(), b.flatten()))  # in one pass; a product and its sum take three
