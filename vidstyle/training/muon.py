@@ -18,8 +18,9 @@ MOMENTUM = 0.95
 RMS = 0.2
 """Root mean square of Adam's steps in units of its rate, as Liu et al. found it."""
 
+_ROUNDS = 5
 _QUINTIC = 3.4445, -4.7750, 2.0315
-"""Coefficients of the Newton-Schulz iteration, chosen by Jordan et al.: steep at 0, so that five rounds
+"""Coefficients of the Newton-Schulz iteration, chosen by Jordan et al.: steep at 0, so that so many rounds
 bring all singular values of a matrix into 0.7 to 1.2."""
 
 
@@ -38,20 +39,22 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is None:
                     continue
                 state = self.state[parameter]
-                momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                momentum = state["momentum"]
                 momentum.lerp_(parameter.grad, 1 - MOMENTUM)
                 ahead = parameter.grad.lerp(momentum, MOMENTUM).flatten(1)
                 size = RMS * max(ahead.shape) ** 0.5
                 parameter.add_(orthogonalised(ahead).view(parameter.shape), alpha=-group["lr"] * size)
 
 
-def orthogonalised(matrix: Tensor, rounds: int = 5) -> Tensor:
+def orthogonalised(matrix: Tensor) -> Tensor:
     """About U V' of a matrix U S V' (M, N), float32: its singular vectors, all equally strong."""
     a, b, c = _QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = (matrix.mT if tall else matrix).float()
     x = x / (x.norm() + 1e-7)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
     return x.mT if tall else x

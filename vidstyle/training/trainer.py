@@ -22,14 +22,7 @@ from vidstyle.errors import StyleError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.losses import (
-    LossWeights,
-    PerceptualLoss,
-    off_palette,
-    out_of_range,
-    palette,
-    total_variation,
-)
+from vidstyle.training.losses import LossWeights, PerceptualLoss, off_palette, out_of_range, palette, total_variation
 from vidstyle.training.motion import Motion, disturb, random_motion, unsteadiness
 from vidstyle.training.muon import Muon
 from vidstyle.training.photographs import Photographs, read_picture
