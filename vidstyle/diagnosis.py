@@ -62,7 +62,7 @@ def diagnose() -> Diagnosis:
         ("styles", _styles),
         ("encoders", _encoders),
         ("cameras", _cameras),
-        ("virtual camera", _virtual_camera),
+        ("virtual camera", virtual_camera),
         ("caches", _caches),
         ("VGG", _vgg),
         ("main job", _main_job),
@@ -162,7 +162,8 @@ def _cameras() -> Iterator[Finding]:
         yield Finding(topic="cameras", name="", state="missing", text=cameras_in_words())
 
 
-def _virtual_camera() -> Iterator[Finding]:
+def virtual_camera() -> Iterator[Finding]:
+    """The virtual cameras that are here, or what would bring one."""
     if sys.platform == "linux":
         from vidstyle.media.camera import camera_names
 

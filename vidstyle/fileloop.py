@@ -100,6 +100,8 @@ class FileLoop:
         self._request = stop or StopRequest()
         # Cutting the first channel ends the run after the batch in hand, even where the reader hangs.
         self._request.finish = self.decoded.cut
+        if self._request.error:
+            self.decoded.cut()  # asked before there was anything to cut
         with self._stopping():
             for thread in threads:
                 thread.start()

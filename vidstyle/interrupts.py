@@ -36,14 +36,21 @@ class StopRequest:
             raise self.error
         self.finish()
 
+    def ask(self) -> None:
+        """Ask from another thread, at any time; what has not begun yet ends as soon as it begins."""
+        if self.error is None:
+            self.error = Interrupted("stopped")
+            if self.finish is not None:
+                self.finish()
+
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Within it, SIGINT and SIGTERM go to the request that it gives.
+def stop_requests(request: StopRequest | None = None) -> Iterator[StopRequest]:
+    """Within it, SIGINT and SIGTERM go to `request`, or to a new one; it is what the block is given.
 
     Signals belong to the main thread: in any other the request never receives one.
     """
-    request = StopRequest()
+    request = request or StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

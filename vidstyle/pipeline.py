@@ -14,7 +14,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import BackendError
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import FrameBatch, ImageArray
-from vidstyle.interrupts import interruptible, stop_requests
+from vidstyle.interrupts import StopRequest, interruptible, stop_requests
 from vidstyle.media.reader import open_reader
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.painter import Look, Painter
@@ -35,12 +35,14 @@ def render(
     library: Library | None = None,
     say: Say = lambda line: None,
     progress: Callable[[Progress], None] = lambda progress: None,
+    stop: StopRequest | None = None,
 ) -> RenderReport:
     """Paint the film `source` into `target` and tell what was done.
 
     Both are file names, `-`, pictures or numbered sequences. The target is checked before anything
     is loaded, and holds a complete film or nothing. `styles`, as on the command line ("mosaic",
-    "waves:0.5"), stand in for those of `options`. Raises the errors of `vidstyle.errors`:
+    "waves:0.5"), stand in for those of `options`. `stop` lets another thread end it early, as Ctrl-C does
+    in the main one (not in Gatys mode, which is stopped by signals alone). Raises the errors of `vidstyle.errors`:
     UsageError, InputError, OutputError, StyleError, BackendError, Interrupted.
     """
     options = options or RenderOptions()
@@ -67,7 +69,7 @@ def render(
         tile=options.tile,
         say=say,
     )
-    with stop_requests() as stop, ExitStack() as stack:
+    with stop_requests(stop) as stop, ExitStack() as stack:
         reader = stack.enter_context(interruptible(lambda: open_reader(source, start=options.start, end=options.end)))
         size = options.size.apply(reader.info.width, reader.info.height) if options.size else None
         writer = stack.enter_context(

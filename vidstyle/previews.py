@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
-import av
-from av.video.reformatter import ColorRange, Colorspace
-
-from vidstyle.frames import ImageArray
+from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.media.scale import resize
 from vidstyle.media.synthetic import scene
 from vidstyle.painter import Look, Painter
@@ -30,20 +25,4 @@ def paint_preview(library: Library, name: str) -> bytes:
     picture = scene(_PAINTED * WIDTH, _PAINTED * HEIGHT)
     with Painter(network, backend="openvino", precision="fp32") as painter:
         painted = painter.paint(picture[None], look)[0]
-    return _jpeg(resize(painted, width=WIDTH, height=HEIGHT))
-
-
-def _jpeg(picture: ImageArray) -> bytes:
-    """(H, W, 3) uint8 RGB as JPEG."""
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    buffer = BytesIO()
-    with av.open(buffer, "w", format="mjpeg") as file:
-        stream = file.add_stream("mjpeg", rate=1, options={"huffman": "optimal", "qmin": "3", "qmax": "3"})
-        stream.height, stream.width = picture.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.color_range = ColorRange.JPEG
-        levels = frame.reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG
-        )  # ITU-T T.871
-        file.mux([*stream.encode(levels), *stream.encode(None)])
-    return buffer.getvalue()
+    return encode_jpeg(resize(painted, width=WIDTH, height=HEIGHT))

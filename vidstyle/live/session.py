@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -81,29 +81,11 @@ def webcam(
     `terminal`, keys pressed there steer a session that has no window.
     Raises the errors of `vidstyle.errors`.
     """
-    library = library or Library()
-    network = library.network(options.network)
-    control = _control(options, library)
     if options.seconds is None and options.outputs == ("null",):
         say("painting for nobody (-o null); Ctrl-C ends it")
-    request = CameraRequest(
-        source=options.camera, size=_camera_size(options.size), rate=options.rate, loop=options.loop
-    )
-    loop = LiveLoop(
-        camera or (lambda: open_camera(request)),
-        lambda: Painter(
-            network, backend=options.backend, device=options.device, precision=options.precision, latency=True
-        ),
-        control,
-        open_film=make_output,
-        has_returned=lambda: has_returned(options.camera),
-        size=options.size,
-        rate=options.rate,
-        adapt=options.adapt,
-        seconds=options.seconds,
-        say=say,
-    )
-    outputs, window = _outputs(options, loop)
+    loop = make_loop(options, library=library or Library(), say=say, camera=camera)
+    control = loop.control
+    outputs, window = make_outputs(options.outputs, loop)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_requests())
         stop.finish = control.quit
@@ -117,6 +99,34 @@ def webcam(
             raise
     report(loop.as_json())
     return stop.error
+
+
+def make_loop(
+    options: WebcamOptions,
+    *,
+    library: Library,
+    say: Say = lambda line: None,
+    camera: Callable[[], Camera] | None = None,
+) -> LiveLoop:
+    """The session that `options` ask for, ready to be run with outputs; see `webcam`. Raises StyleError, UsageError."""
+    network = library.network(options.network)
+    request = CameraRequest(
+        source=options.camera, size=_camera_size(options.size), rate=options.rate, loop=options.loop
+    )
+    return LiveLoop(
+        camera or (lambda: open_camera(request)),
+        lambda: Painter(
+            network, backend=options.backend, device=options.device, precision=options.precision, latency=True
+        ),
+        _control(options, library),
+        open_film=make_output,
+        has_returned=lambda: has_returned(options.camera),
+        size=options.size,
+        rate=options.rate,
+        adapt=options.adapt,
+        seconds=options.seconds,
+        say=say,
+    )
 
 
 def _control(options: WebcamOptions, library: Library) -> Control:
@@ -137,11 +147,11 @@ def _control(options: WebcamOptions, library: Library) -> Control:
     )
 
 
-def _outputs(options: WebcamOptions, loop: LiveLoop) -> tuple[list[LiveOutput], Window | None]:
+def make_outputs(names: Sequence[str], loop: LiveLoop) -> tuple[list[LiveOutput], Window | None]:
     """The outputs by their names, and the window if there is to be one. Raises OutputError, UsageError."""
     outputs: list[LiveOutput] = []
     window: Window | None = None
-    for name in options.outputs:
+    for name in names:
         if name == "preview":
             window = _preview(loop)
         elif name.startswith("http://"):

@@ -7,11 +7,9 @@ Loopback only, unless another address is named. Pages of other sites can neither
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ import numpy as np
 
 from vidstyle.errors import OutputError, UsageError, VidstyleError
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
+from vidstyle.media.http_server import LOOPBACK, QuietServer, begin_stream, named_host, stream_part
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 
 QUALITY = 85
@@ -30,8 +29,6 @@ PATIENCE = 2.0
 
 LARGEST_COMMAND = 4096
 """Bytes of a command's JSON."""
-
-BOUNDARY = "vidstyle-frame"
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>vidstyle</title>
@@ -140,22 +137,10 @@ def encode_jpeg(frame: LiveFrame) -> bytes:
     return bytes(np.asarray(data, np.uint8).tobytes())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(QuietServer):
     def __init__(self, page: MjpegPage) -> None:
         self.page = page
-        if ":" in page.address[0]:
-            self.address_family = socket.AF_INET6
         super().__init__(page.address, _Handler)
-
-    def server_bind(self) -> None:
-        # Without HTTPServer's look-up of our own name, which may take seconds where DNS is slow.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Viewers come and go; that is not worth a traceback."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -206,26 +191,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"ok": True})
 
     def _stream(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.close_connection = True
-        # A small buffer: what lies in it is old by the time the viewer sees it.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
-
-        def send(data: bytes) -> None:
-            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-            self.connection.sendall(head.encode() + data + b"\r\n")
-
-        self.server.page.watch(send)
+        begin_stream(self)
+        self.server.page.watch(lambda data: self.connection.sendall(stream_part(data)))
 
     def _host_is_ours(self) -> bool:
         """Against DNS rebinding: a page under a foreign name that resolves to us may not look in."""
-        host = urlsplit("//" + self.headers.get("Host", "")).hostname or ""
-        bound = self.server.page.address[0]
-        if bound in ("127.0.0.1", "localhost", "::1") and host not in ("127.0.0.1", "localhost", "::1"):
+        if self.server.page.address[0] in LOOPBACK and named_host(self.headers.get("Host")) not in LOOPBACK:
             self._json(403, {"error": "this page is for this machine only"})
             return False
         return True
