@@ -68,10 +68,21 @@ def invert(batch: FrameBatch) -> ImageArray:
     return 255 - batch.images
 
 
-def run(
-    reader: FakeReader, writer: FakeWriter, *, paint: Callable[[FrameBatch], ImageArray] = invert, batch: int = 1
-) -> FileLoop:
-    loop = FileLoop(reader, paint, writer, batch=lambda: batch)  # type: ignore[arg-type]
+Paint = Callable[[FrameBatch], ImageArray]
+
+
+def by_batch(paint: Paint) -> Callable[[Sequence[Frame]], Sequence[Frame]]:
+    """A painter of arrays as the loop wants it, of frames."""
+
+    def paint_frames(frames: Sequence[Frame]) -> Sequence[Frame]:
+        batch = FrameBatch.stack(frames)
+        return batch.with_images(paint(batch))
+
+    return paint_frames
+
+
+def run(reader: FakeReader, writer: FakeWriter, *, paint: Paint = invert, batch: int = 1) -> FileLoop:
+    loop = FileLoop(reader, by_batch(paint), writer, batch=lambda: batch)  # type: ignore[arg-type]
     loop.run(lambda progress: None)
     return loop
 
@@ -140,7 +151,7 @@ def test_a_fast_reader_is_held_back() -> None:
         return batch.images
 
     big = [Frame(image=np.zeros((600, 800, 3), np.uint8), pts=i, time_base=TICKS, index=i) for i in range(120)]
-    loop = FileLoop(FakeReader(big), paint, writer)  # type: ignore[arg-type]
+    loop = FileLoop(FakeReader(big), by_batch(paint), writer)  # type: ignore[arg-type]
     loop.run(lambda progress: None)
     assert max(ahead) <= 64 * 2**20 // big[0].image.nbytes + 2
     assert len(writer.events) == 120
@@ -201,7 +212,7 @@ def test_frames_are_scaled_with_their_alpha_before_painting() -> None:
         image=np.full((6, 8, 3), 9, np.uint8), pts=0, time_base=TICKS, index=0, alpha=np.full((6, 8), 77, np.uint8)
     )
     writer = FakeWriter()
-    FileLoop(FakeReader([original]), invert, writer, size=(16, 12)).run(lambda p: None)  # type: ignore[arg-type]
+    FileLoop(FakeReader([original]), by_batch(invert), writer, size=(16, 12)).run(lambda p: None)  # type: ignore[arg-type]
     [scaled] = writer.events
     assert isinstance(scaled, Frame)
     assert scaled.image.shape == (12, 16, 3)

@@ -3,16 +3,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
-from vidstyle.errors import OutOfMemory, UsageError
+from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
 from vidstyle.painter import KEPT_ENGINES, Look, Painter, cross_fade, keep_chroma, working_size
 from vidstyle.styles import Library
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass
@@ -24,13 +28,14 @@ class FakeEngines:
     fails_to_compile: bool = False
     opened: list[EngineSpec] = field(default_factory=list)
     closed: int = 0
+    kind: type[FakeEngine] | None = None
     styles: list[StyleVector] = field(default_factory=list)
 
     def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
         if self.fails_to_compile and spec.batch > self.fits:
             raise OutOfMemory("no room to compile")
         self.opened.append(spec)
-        return FakeEngine(self, spec), ["tensorrt: not installed"]
+        return (self.kind or FakeEngine)(self, spec), ["tensorrt: not installed"]
 
 
 @dataclass
@@ -53,6 +58,13 @@ class FakeEngine:
 
     def close(self) -> None:
         self.engines.closed += 1
+
+
+class FakeDeviceEngine(FakeEngine):
+    """One that also takes tensors."""
+
+    def run_on_device(self, images: Tensor, style: StyleVector) -> ImageArray:
+        return self.run(images.numpy(), style)
 
 
 MakeLook = Callable[..., Look]
@@ -216,3 +228,40 @@ def test_a_real_engine_paints(library: Library, look: MakeLook) -> None:
     assert painted.shape == images.shape
     assert np.array_equal(painted, again)
     assert not np.array_equal(painted, images)
+
+
+def test_frames_on_a_device_are_painted_there_and_halved_like_others(library: Library, look: MakeLook) -> None:
+    torch = pytest.importorskip("torch")
+    engines = FakeEngines(fits=2, kind=FakeDeviceEngine)
+    pictures = film(5)
+    with painter(library, engines) as p:
+        painted = p.paint_on_device([torch.from_numpy(picture) for picture in pictures], look())
+        assert np.array_equal(painted, 255 - pictures)
+        assert p.batch == 2
+        assert len(p.warnings) == 1
+
+
+def test_an_engine_that_takes_no_frames_on_a_device_says_so(library: Library, look: MakeLook) -> None:
+    torch = pytest.importorskip("torch")
+    with painter(library, FakeEngines()) as p, pytest.raises(BackendError, match="fake takes no frames from a GPU"):
+        p.paint_on_device([torch.zeros((48, 64, 3), dtype=torch.uint8)], look())
+
+
+@pytest.mark.parametrize(
+    ("size", "words", "needs"),
+    [
+        ((1280, 720), {}, None),
+        ((1920, 1080), {}, None),
+        ((1920, 1080), {"stroke": 0.75}, None),
+        ((3840, 2160), {}, "scaled to 1280x720"),
+        ((1280, 720), {"stroke": 0.5}, "scaled to 2560x1440"),
+        ((1280, 720), {"strength": 0.5}, None),
+        ((1280, 720), {"strength": 0.09}, "strength 0.09"),
+        ((1280, 720), {"keep_colors": True}, "--keep-colors"),
+    ],
+)
+def test_what_needs_frames_in_host_memory(
+    library: Library, look: MakeLook, size: tuple[int, int], words: dict[str, float], needs: str | None
+) -> None:
+    why = painter(library, FakeEngines()).host_work(look(**words), width=size[0], height=size[1])
+    assert (why is None) if needs is None else (why is not None and needs in why)

@@ -60,6 +60,7 @@ def diagnose() -> Diagnosis:
         ("engines", _engines),
         ("devices", _devices),
         ("styles", _styles),
+        ("decoders", _decoders),
         ("encoders", _encoders),
         ("cameras", _cameras),
         ("virtual camera", virtual_camera),
@@ -135,6 +136,13 @@ def _styles() -> Iterator[Finding]:
         yield Finding(topic="styles", name=f"network {name}", state="ok", text=f"verified, {text}")
     if DEFAULT_NETWORK not in names:
         yield Finding(topic="styles", name=f"network {DEFAULT_NETWORK}", state="failed", text="not installed")
+
+
+def _decoders() -> Iterator[Finding]:
+    from vidstyle.media.nvdec import availability
+
+    nvdec = availability()
+    yield Finding(topic="decoders", name="nvdec", state="ok" if nvdec.ok else "missing", text=nvdec.reason)
 
 
 def _encoders() -> Iterator[Finding]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from vidstyle.channel import Channel, ChannelClosed
 from vidstyle.errors import InputError, OutputError
-from vidstyle.frames import Frame, FrameBatch, ImageArray, VideoInfo
+from vidstyle.frames import DeviceFrame, Frame, VideoInfo
 from vidstyle.interrupts import TICK, StopRequest
-from vidstyle.media.protocol import CopiedPacket, Reader, Writer
+from vidstyle.media.protocol import CopiedPacket, FrameSource, Writer
 from vidstyle.media.scale import resize
 from vidstyle.report import StageTime
 
@@ -29,7 +30,7 @@ MOST_WAITING = 256
 """Packets that may wait for a batch to fill before it is painted as it is."""
 
 Event = Frame | CopiedPacket
-Paint = Callable[[FrameBatch], ImageArray]
+F = TypeVar("F", Frame, DeviceFrame)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,31 +54,31 @@ class Progress:
         return max(0, self.total - self.frames) * self.seconds / self.frames
 
 
-class FileLoop:
+class FileLoop(Generic[F]):
     """One run from `reader` through `paint` to `writer`; opening and closing them is the caller's.
 
-    Frames are scaled to `size` (width, height) before they are painted. `batch` is asked before every
-    batch: the painter may lower it.
+    `paint` gets frames of one size and gives the same moments painted. Frames are scaled to `size` (width, height)
+    before. `batch` is asked before every batch: the painter may lower it.
     """
 
     def __init__(
         self,
-        reader: Reader,
-        paint: Paint,
+        reader: FrameSource[F],
+        paint: Callable[[Sequence[F]], Iterable[Frame]],
         writer: Writer,
         *,
         size: tuple[int, int] | None = None,
         batch: Callable[[], int] = lambda: 1,
     ) -> None:
-        self.reader = reader
-        self.paint = paint
+        self.reader: FrameSource[F] = reader
+        self.paint: Callable[[Sequence[F]], Iterable[Frame]] = paint
         self.writer = writer
         self.batch = batch
         self.width, self.height = size or (reader.info.width, reader.info.height)
         self._scaled = size is not None
         frame_bytes = self.width * self.height * 3
         capacity = max(CHANNEL_BYTES, CHANNEL_BATCHES * batch() * frame_bytes)
-        self.decoded: Channel[Event] = Channel(capacity)
+        self.decoded: Channel[F | CopiedPacket] = Channel(capacity)
         self.painted: Channel[Event] = Channel(capacity)
         self.frames_in = 0
         self.frames_out = 0
@@ -149,51 +150,48 @@ class FileLoop:
 
     def _read(self) -> float:
         for event in self.reader.events():
-            if isinstance(event, Frame):
-                frame = self._fit(event)
-                self.decoded.put(frame, frame.image.nbytes)
-                self.frames_in += 1
-            else:
+            if isinstance(event, CopiedPacket):
                 self.decoded.put(event, event.packet.size)
+                continue
+            frame = self._fit(event)
+            self.decoded.put(frame, frame.image.nbytes)
+            self.frames_in += 1
         self.decoded.end()
         return self.decoded.waited_to_put
 
-    def _fit(self, frame: Frame) -> Frame:
-        if not self._scaled:
+    def _fit(self, frame: F) -> F:
+        if not self._scaled or not isinstance(frame, Frame):
             return frame
         image = resize(frame.image, width=self.width, height=self.height)
         alpha = None if frame.alpha is None else resize(frame.alpha, width=self.width, height=self.height)
         return replace(frame, image=image, alpha=alpha)
 
     def _paint(self) -> float:
-        waiting: list[Event] = []
+        waiting: list[F | CopiedPacket] = []
         for event in self.decoded:
-            frames = [e for e in waiting if isinstance(e, Frame)]
-            if isinstance(event, Frame) and frames and frames[0].image.shape != event.image.shape:
-                self._paint_batch(waiting, frames)
-                waiting, frames = [], []
-            waiting.append(event)
-            if isinstance(event, Frame):
+            frames = [e for e in waiting if not isinstance(e, CopiedPacket)]
+            if not isinstance(event, CopiedPacket):
+                if frames and frames[0].image.shape != event.image.shape:
+                    self._paint_batch(waiting, frames)
+                    waiting, frames = [], []
                 frames.append(event)
+            waiting.append(event)
             if not frames or len(frames) >= self.batch() or len(waiting) > MOST_WAITING:
                 self._paint_batch(waiting, frames)
                 waiting = []
-        self._paint_batch(waiting, [e for e in waiting if isinstance(e, Frame)])
+        self._paint_batch(waiting, [e for e in waiting if not isinstance(e, CopiedPacket)])
         self.painted.end()
         return self.decoded.waited_to_take + self.painted.waited_to_put
 
-    def _paint_batch(self, events: Sequence[Event], frames: Sequence[Frame]) -> None:
+    def _paint_batch(self, events: Sequence[F | CopiedPacket], frames: Sequence[F]) -> None:
         """Paint the frames among `events` and pass everything on in the order it came."""
-        painted: Iterator[Frame] = iter(())
-        if frames:
-            batch = FrameBatch.stack(frames)
-            painted = iter(batch.with_images(self.paint(batch)))
+        painted = iter(self.paint(frames)) if frames else iter(())
         for event in events:
-            if isinstance(event, Frame):
+            if isinstance(event, CopiedPacket):
+                self.painted.put(event, event.packet.size)
+            else:
                 frame = next(painted)
                 self.painted.put(frame, frame.image.nbytes)
-            else:
-                self.painted.put(event, event.packet.size)
 
     def _write(self) -> float:
         for event in self.painted:

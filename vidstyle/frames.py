@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ImageArray = npt.NDArray[np.uint8]
 """A picture: (H, W, 3) uint8 RGB, full range 0..255; a batch of them is (N, H, W, 3)."""
@@ -97,6 +101,24 @@ class Frame:
     def with_image(self, image: ImageArray) -> Frame:
         """The same moment with another picture."""
         return replace(self, image=image)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeviceFrame:
+    """A frame that was decoded into a GPU's memory: `image` is (H, W, 3) uint8 RGB there, all else as in `Frame`.
+
+    Only a painter takes it; what it paints is a `Frame`.
+    """
+
+    image: Tensor
+    pts: int
+    time_base: Fraction
+    index: int
+    duration: int | None = None
+
+    def with_image(self, image: ImageArray) -> Frame:
+        """The same moment with a picture in host memory."""
+        return Frame(image=image, pts=self.pts, time_base=self.time_base, index=self.index, duration=self.duration)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

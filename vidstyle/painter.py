@@ -6,16 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from vidstyle.backends.protocol import Engine, EngineInfo, EngineSpec, PrecisionChoice, Say
-from vidstyle.errors import OutOfMemory, UsageError
-from vidstyle.frames import ImageArray
+from vidstyle.backends.protocol import DeviceEngine, Engine, EngineInfo, EngineSpec, PrecisionChoice, Say
+from vidstyle.errors import BackendError, OutOfMemory, UsageError
+from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.media.scale import resize
 from vidstyle.networks.network import Network
 from vidstyle.styles import MixPart, StyleMix
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WORKING_SIDE = 720
 """Short side, in pixels, at which films of this size and above are painted, before `stroke`."""
@@ -121,6 +124,35 @@ class Painter:
         opacity = min(1.0, sum(weight for _, weight in pictures))
         return cross_fade(images, painted, opacity) if opacity < 1 else painted
 
+    def paint_on_device(self, images: Sequence[Tensor], look: Look) -> ImageArray:
+        """Paint `images`, each (H, W, 3) uint8 RGB in the engine's GPU, where `host_work` has nothing against it.
+
+        The result is (N, H, W, 3) in host memory. Raises as `paint`, and BackendError for an engine without such ways.
+        """
+        import torch
+
+        from vidstyle.backends.torch import translated_errors
+        from vidstyle.media.device_pictures import shrunk
+
+        height, width = images[0].shape[:2]
+        working = working_size(width, height, stroke=look.stroke)
+        with translated_errors("PyTorch cannot gather a batch"):
+            scaled = shrunk(torch.stack(list(images)), width=working[0], height=working[1])
+        return _scale(blend([(self._run(scaled, part), part.share) for part in self._parts(look)]), width, height)
+
+    def host_work(self, look: Look, *, width: int, height: int) -> str | None:
+        """Why painting frames of this size needs them in host memory; None where only the engine reads them."""
+        opacity = sum(part.share * self._opacity(part, look.mix.strength) for part in look.mix.parts)
+        working = working_size(width, height, stroke=look.stroke)
+        shrinks_little = width // 2 < working[0] <= width and height // 2 < working[1] <= height
+        if opacity < 1:
+            return f"strength {look.mix.strength:g} cross-fades the film with the painting"
+        if look.keep_colors:
+            return "--keep-colors adds the film's colours to the painting"
+        if not shrinks_little:
+            return f"{width}x{height} is scaled to {working[0]}x{working[1]} to be painted, which only the host does"
+        return None
+
     def close(self) -> None:
         """Give back all engines; a second call does nothing."""
         while self._engines:
@@ -146,14 +178,14 @@ class Painter:
         """
         return min(1.0, strength / FADE_IN) if (part.network or self.network).style_size else strength
 
-    def _run(self, images: ImageArray, part: MixPart) -> ImageArray:
+    def _run(self, images: ImageArray | Tensor, part: MixPart) -> ImageArray:
         """Through the engine, at most `batch` at a time; a batch that does not fit is halved for good."""
         parts: list[ImageArray] = []
         done = 0
         while done < len(images):
             engine = self._engine(part.network or self.network, images.shape[2], images.shape[1])
             try:
-                parts.append(engine.run(images[done : done + self.batch], part.vector))
+                parts.append(_run_engine(engine, images[done : done + self.batch], part.vector))
             except OutOfMemory as error:
                 self._halve_batch(error)
                 continue
@@ -202,6 +234,14 @@ class Painter:
         else:
             self._tile = True
             self.warnings.append("the device ran out of memory for one frame: going on in tiles")
+
+
+def _run_engine(engine: Engine, images: ImageArray | Tensor, style: StyleVector) -> ImageArray:
+    if isinstance(images, np.ndarray):
+        return engine.run(images, style)
+    if not isinstance(engine, DeviceEngine):
+        raise BackendError(f"{engine.info.backend} takes no frames from a GPU's memory; use --decode cpu")
+    return engine.run_on_device(images, style)
 
 
 def working_size(width: int, height: int, *, stroke: float = 1.0) -> tuple[int, int]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vidstyle.backends.cpu import processor
 from vidstyle.backends.protocol import Say
-from vidstyle.errors import BackendError
+from vidstyle.errors import BackendError, UsageError
 from vidstyle.fileloop import FileLoop, Progress
-from vidstyle.frames import FrameBatch, ImageArray
+from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
 from vidstyle.interrupts import StopRequest, interruptible, stop_requests
-from vidstyle.media.reader import open_reader
+from vidstyle.media.protocol import FrameSource, Reader
+from vidstyle.media.reader import FilmReader, open_reader
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport
@@ -60,6 +62,8 @@ def render(
     for note in mix.notes:
         say(note)
     look = Look(mix=mix, keep_colors=options.keep_colors, stroke=options.stroke)
+    if options.decode == "nvdec":
+        options = _on_one_gpu(options)
     painter = Painter(
         network,
         backend=options.backend,
@@ -70,14 +74,15 @@ def render(
         say=say,
     )
     with stop_requests(stop) as stop, ExitStack() as stack:
-        reader = stack.enter_context(interruptible(lambda: open_reader(source, start=options.start, end=options.end)))
+        reader = stack.enter_context(interruptible(lambda: _open(source, options)))
         size = options.size.apply(reader.info.width, reader.info.height) if options.size else None
+        frames = _on_device(reader, painter, look) if options.decode == "nvdec" else reader
         writer = stack.enter_context(
             open_writer(target, source=reader, options=_encoding(options, size), overwrite=options.overwrite)
         )
         stack.enter_context(painter)
-        paint = _paint(painter, look, stabilize=options.stabilize)
-        loop = FileLoop(reader, paint, writer, size=size, batch=lambda: painter.batch)
+        paint = _paint(painter, look, options)
+        loop: FileLoop[Any] = FileLoop(frames, paint, writer, size=size, batch=lambda: painter.batch)
         painter.prepare(loop.width, loop.height, look=look)
         try:
             loop.run(progress, stop=stop)
@@ -100,10 +105,50 @@ def _encoding(options: RenderOptions, size: tuple[int, int] | None) -> EncodeOpt
     )
 
 
-def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameBatch], ImageArray]:
+def _on_one_gpu(options: RenderOptions) -> RenderOptions:
+    """The options with the engine, and the decoder, settled on one GPU. Raises BackendError."""
+    from vidstyle.media import nvdec
+
+    if options.backend not in ("auto", "torch"):
+        raise nvdec.refusal(f"backend {options.backend} takes no frames from a GPU's memory, torch does")
+    return replace(options, backend="torch", device=nvdec.gpu(options.device))
+
+
+def _open(source: str, options: RenderOptions) -> Reader:
+    if options.decode == "nvdec":
+        from vidstyle.media import nvdec
+
+        return nvdec.open_film(source, device=options.device, start=options.start, end=options.end)
+    return open_reader(source, start=options.start, end=options.end)
+
+
+def _on_device(reader: Reader, painter: Painter, look: Look) -> FrameSource[DeviceFrame]:
+    """The film's frames where NVDEC put them. Raises UsageError or BackendError where they would have to leave."""
+    from vidstyle.media import nvdec
+
+    if why := painter.host_work(look, width=reader.info.width, height=reader.info.height):
+        raise UsageError(f"{why}: leave out --decode nvdec, or change that")
+    assert isinstance(reader, FilmReader)  # it is what `_open` gave
+    return nvdec.DeviceFilm(reader)
+
+
+def _paint(painter: Painter, look: Look, options: RenderOptions) -> Callable[[Sequence[Any]], Iterable[Frame]]:
     """What the loop calls for every batch: the painter, then the stabiliser where it is asked for."""
-    if not stabilize:
-        return lambda batch: painter.paint(batch.images, look)
+
+    def paint_on_device(frames: Sequence[DeviceFrame]) -> Iterable[Frame]:
+        painted = painter.paint_on_device([frame.image for frame in frames], look)
+        return [frame.with_image(image) for frame, image in zip(frames, painted, strict=True)]
+
+    def paint(frames: Sequence[Frame]) -> Iterable[Frame]:
+        batch = FrameBatch.stack(frames)
+        return batch.with_images(finish(batch.images, painter.paint(batch.images, look)))
+
+    finish = _stabilizer() if options.stabilize else lambda film, painted: painted
+    return paint_on_device if options.decode == "nvdec" else paint
+
+
+def _stabilizer() -> Callable[[ImageArray, ImageArray], ImageArray]:
+    """What holds the strokes of painted pictures still, called with the film's and the painted ones."""
     try:
         from vidstyle.motion.stabiliser import Stabiliser
     except ImportError as error:  # OpenCV's wheel needs libraries of the system's own
@@ -112,12 +157,7 @@ def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[FrameB
         ) from error
 
     stabiliser = Stabiliser(fine=True)
-
-    def paint(batch: FrameBatch) -> ImageArray:
-        painted = painter.paint(batch.images, look)
-        return np.stack([stabiliser.apply(film, paint) for film, paint in zip(batch.images, painted, strict=True)])
-
-    return paint
+    return lambda film, painted: np.stack([stabiliser.apply(*pair) for pair in zip(film, painted, strict=True)])
 
 
 def _report(
@@ -126,7 +166,7 @@ def _report(
     options: RenderOptions,
     *,
     networks: list[str],
-    loop: FileLoop,
+    loop: FileLoop[Any],
     painter: Painter,
     warnings: list[str],
 ) -> RenderReport:
@@ -148,6 +188,7 @@ def _report(
         network=" + ".join(networks),
         warnings=warnings,
         notes=painter.notes,
+        decode=options.decode,
         cpu_seconds=loop.cpu_seconds,
         stages=loop.stages,
     )

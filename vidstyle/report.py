@@ -22,8 +22,8 @@ class RenderReport:
     """The closing report of `render`; `to_json` is what `--json` prints.
 
     `backend`, `device` and `precision` are None where nothing had to be painted (strength 0).
-    `seconds` is wall time from the first frame asked for to the finished file; `cpu_seconds` that of
-    all threads of the process. `notes` say why other backends were passed over.
+    `decode` is who decoded, "cpu" or "nvdec". `seconds` is wall time from the first frame asked for to the
+    finished file; `cpu_seconds` that of all threads of the process. `notes` say why other backends were passed over.
     """
 
     input: str
@@ -42,6 +42,7 @@ class RenderReport:
     network: str
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    decode: str = "cpu"
     cpu_seconds: float = 0.0
     stages: dict[str, StageTime] = field(default_factory=dict)
 

@@ -63,7 +63,8 @@ class RenderOptions:
 
     `start` and `end` are seconds from the beginning of the film; `crf` is the encoder's own quality
     number; `styles` are names (in Gatys mode also pictures' paths) with weights, `gatys` `KEY=VALUE` words.
-    `batch` None leaves it to the backend's nature; `tile` paints in tiles, for pictures larger than the memory.
+    `decode` says who decodes: the processor, or NVDEC with the frames left in the GPU's memory. `batch` None leaves it
+    to the backend's nature; `tile` paints in tiles, for pictures larger than the memory.
     """
 
     styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
@@ -79,6 +80,7 @@ class RenderOptions:
     end: Fraction | None = None
     codec: str | None = None
     crf: float | None = None
+    decode: Literal["cpu", "nvdec"] = "cpu"
     bit_depth: int = 8
     audio: Literal["copy", "none"] = "copy"
     backend: str = "auto"
@@ -96,6 +98,12 @@ class RenderOptions:
             raise UsageError("--gatys sets options of Gatys mode: add --mode gatys, or leave it out")
         if self.resume and self.mode != "gatys":
             raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
+        if self.decode not in ("cpu", "nvdec"):
+            raise UsageError(f"decode is {self.decode!r}; it is 'cpu' or 'nvdec'")
+        asked = {"--mode gatys": self.mode == "gatys", "--stabilize": self.stabilize, "--size": self.size}
+        on_host = [flag for flag, is_asked in (asked | {"--tile": self.tile}).items() if is_asked]
+        if self.decode == "nvdec" and on_host:
+            raise UsageError(f"{on_host[0]} works on frames in host memory: leave out --decode nvdec")
         if self.bit_depth not in (8, 10):
             raise UsageError(f"bit depth is {self.bit_depth}; it is 8 or 10")
         if self.batch is not None and self.batch < 1:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidstyle.backends import torch as backend
-from vidstyle.backends.protocol import EngineSpec
+from vidstyle.backends.protocol import DeviceEngine, EngineSpec
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 from vidstyle.styles import Library
@@ -32,6 +32,19 @@ def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:
         engine.run(frames, vector)
 
 
+def test_tensors_are_painted_as_arrays_are(library: Library) -> None:
+    import torch
+
+    network = library.network("live")
+    engine = backend.Torch().load(network, EngineSpec(width=20, height=12, batch=3, precision="fp32"), say)
+    assert isinstance(engine, DeviceEngine)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 12, 20, 3), dtype=np.uint8)
+    vector = np.ones(network.style_size, np.float32)
+    assert np.array_equal(engine.run_on_device(torch.from_numpy(frames), vector), engine.run(frames, vector))
+    with pytest.raises(ValueError, match="1 to 3 frames of 20x12"):
+        engine.run_on_device(torch.zeros((4, 12, 20, 3), dtype=torch.uint8), vector)
+
+
 def test_refusals_say_what_to_do(library: Library) -> None:
     network = library.network("live")
     with pytest.raises(BackendError, match="no device 'cuda:99' here"):
@@ -44,7 +57,7 @@ def test_refusals_say_what_to_do(library: Library) -> None:
 
 
 def test_memory_errors_are_told_from_others() -> None:
-    with pytest.raises(OutOfMemory), backend._translated_errors("x"):
+    with pytest.raises(OutOfMemory), backend.translated_errors("x"):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-    with pytest.raises(BackendError, match="shape mismatch"), backend._translated_errors("x"):
+    with pytest.raises(BackendError, match="shape mismatch"), backend.translated_errors("x"):
         raise RuntimeError("shape mismatch")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
@@ -72,6 +75,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back memory and devices; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class DeviceEngine(Engine, Protocol):
+    """An engine that also takes frames that lie in its GPU's memory already."""
+
+    def run_on_device(self, images: Tensor, style: StyleVector) -> ImageArray:
+        """As `run`, of a tensor (N, H, W, 3) uint8 RGB made in the default stream; the result is in host memory."""
         ...
 
 

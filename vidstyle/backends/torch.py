@@ -62,7 +62,7 @@ class Torch:
         cpu.guard()
         import torch
 
-        device = _device(spec.device)
+        device = find_device(spec.device)
 
         def open_at(precision: Precision, width: int, height: int) -> Engine:
             size = EngineSpec(width=width, height=height)
@@ -92,7 +92,7 @@ def _open(network: Network, spec: EngineSpec, *, device: str, precision: Precisi
         height=spec.height,
         batch=spec.batch,
     )
-    with _translated_errors(f"PyTorch cannot load {network.name} on {device}"):
+    with translated_errors(f"PyTorch cannot load {network.name} on {device}"):
         return TorchEngine(_painting(network, info), info, network.architecture)
 
 
@@ -118,19 +118,24 @@ class TorchEngine:
         """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32; N is at most `info.batch`."""
         import torch
 
+        return self.run_on_device(torch.from_numpy(np.require(images, requirements=["C", "W"])), style)
+
+    def run_on_device(self, images: Tensor, style: StyleVector) -> ImageArray:
+        """The same of a tensor, made in its device's default stream; on the engine's device nothing is uploaded."""
+        import torch
+
         info = self._info
         if self._painting is None:
             raise BackendError("this engine is closed")
         if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
             expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
             raise ValueError(f"images are {images.shape}; this engine takes {expected}")
-        frames = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         vector = torch.from_numpy(np.require(style, np.float32, requirements=["C", "W"]))
-        with _translated_errors("PyTorch failed to run"), torch.inference_mode():
+        with translated_errors("PyTorch failed to run"), torch.inference_mode():
             if self._replay is not None:
-                painted = self._replay(frames, vector)
+                painted = self._replay(images, vector)
             else:
-                painted = self._painting(frames.to(info.device), vector.to(info.device)).cpu()
+                painted = self._painting(images.to(info.device), vector.to(info.device)).cpu()
             result: ImageArray = painted.numpy()
             return result
 
@@ -164,17 +169,22 @@ class _Recording:
                     painting(self.frames, self.style)
             self.stream.synchronize()
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph, stream=self.stream):
+            # Another thread may be decoding into this GPU's memory, which must not spoil the recording.
+            with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
                 self.painted = painting(self.frames, self.style)
 
     def replay(self, frames: Tensor, style: Tensor) -> Tensor:
-        """Paint `frames` (N, H, W, 3) uint8 on the host; a batch that is not full leaves the rest as it was."""
+        """Paint `frames` (N, H, W, 3) uint8, of the host or the device; a batch not full leaves the rest as it was."""
         import torch
 
         n = len(frames)
-        self.host_in[:n].copy_(frames)
         with torch.cuda.device(self.device), torch.cuda.stream(self.stream):
-            self.frames[:n].copy_(self.host_in[:n], non_blocking=True)
+            if frames.is_cuda:
+                self.stream.wait_stream(torch.cuda.default_stream(self.device))  # where the frames were made
+                self.frames[:n].copy_(frames)
+            else:
+                self.host_in[:n].copy_(frames)
+                self.frames[:n].copy_(self.host_in[:n], non_blocking=True)
             self.style.copy_(style)
             self.graph.replay()
             self.host_out[:n].copy_(self.painted[:n], non_blocking=True)
@@ -218,7 +228,8 @@ def _painting(network: Network, info: EngineInfo) -> nn.Module:
     return Painting()
 
 
-def _device(wanted: str) -> str:
+def find_device(wanted: str) -> str:
+    """PyTorch's full name of a device, "cuda:0" for "cuda" or, if that is best, "auto". Raises BackendError."""
     import torch
 
     name = (accelerator() or "cpu") if wanted == "auto" else wanted.lower()
@@ -250,7 +261,7 @@ def _cuda_devices() -> int:
 
 
 @contextmanager
-def _translated_errors(what: str) -> Iterator[None]:
+def translated_errors(what: str) -> Iterator[None]:
     """PyTorch's errors as ours; it reports memory as a class of its own on GPUs, as text on processors."""
     import torch
 

@@ -19,6 +19,11 @@ class Mode(enum.StrEnum):
     gatys = "gatys"
 
 
+class Decode(enum.StrEnum):
+    cpu = "cpu"
+    nvdec = "nvdec"
+
+
 class Audio(enum.StrEnum):
     copy = "copy"
     none = "none"
@@ -51,6 +56,12 @@ def render(
     audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = Audio.copy,
     start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or H:M:S.")] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop here: seconds or H:M:S.")] = None,
+    decode: Annotated[
+        Decode,
+        typer.Option(
+            help="Who decodes; nvdec: an NVIDIA GPU, which keeps the frames for the engine (docs/tensorrt.md)."
+        ),
+    ] = Decode.cpu,
     backend: options.Backend = "auto",
     device: options.Device = "auto",
     precision: options.Precision = options.PrecisionName.auto,
@@ -85,6 +96,7 @@ def render(
         crf=crf,
         bit_depth=bit_depth,
         audio=audio.value,
+        decode=decode.value,
         backend=backend,
         device=device,
         precision=precision.value,

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from av.error import FFmpegError
 from av.filter import Graph
 from av.sidedata.sidedata import Type
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -53,7 +54,8 @@ _PLANAR = "gbrp"
 
 def source_colour(frame: VideoFrame) -> ColourInfo:
     """What the code values of a decoded frame mean, by its tags and, where it has none, by the rule above."""
-    full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith(_FULL_BY_FORMAT) or _is_rgb(frame)
+    name = _format(frame).name
+    full_range = frame.color_range == ColorRange.JPEG or name.startswith(_FULL_BY_FORMAT) or _is_rgb(frame)
     hd = frame.width >= 1280 or frame.height >= 720
     matrix = frame.colorspace
     untagged = matrix in _UNSPECIFIED
@@ -69,7 +71,7 @@ def source_colour(frame: VideoFrame) -> ColourInfo:
         primaries=primaries,
         transfer=transfer,
         full_range=full_range,
-        assumed=untagged and not _is_rgb(frame) and len(frame.format.components) >= 3,
+        assumed=untagged and not _is_rgb(frame) and len(_format(frame).components) >= 3,
     )
 
 
@@ -85,13 +87,18 @@ def _needs_cube(source: ColourInfo) -> bool:
 
 
 def _is_rgb(frame: VideoFrame) -> bool:
-    return frame.format.is_rgb or frame.format.has_palette
+    return _format(frame).is_rgb or _format(frame).has_palette
+
+
+def _format(frame: VideoFrame) -> VideoFormat:
+    """How its pixels are stored, also where they lie in a GPU's memory."""
+    return frame.sw_format or frame.format
 
 
 def has_alpha(frame: VideoFrame) -> bool:
     """Whether the frame's pixel format carries transparency; for a palette, whether a colour in use is transparent."""
     if not frame.format.has_palette:
-        return any(component.is_alpha for component in frame.format.components)
+        return any(component.is_alpha for component in _format(frame).components)
     indices = _bytes(frame.planes[0]).reshape(-1, abs(frame.planes[0].line_size))[:, : frame.width]
     opacity = _bytes(frame.planes[1])[3::4]  # the palette is B, G, R, A
     return bool((opacity[np.unique(indices)] < 255).any())
@@ -99,7 +106,7 @@ def has_alpha(frame: VideoFrame) -> bool:
 
 def bit_depth(frame: VideoFrame) -> int:
     """Bits of the widest component."""
-    return max(component.bits for component in frame.format.components)
+    return max(component.bits for component in _format(frame).components)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ class FilmDecoder:
         self._notes = Notes()
         self._context = self._with_alpha(stream) or stream.codec_context
         self._context.thread_type = "AUTO"
+        if self._context.is_hwaccel:
+            self._context.thread_count = 1  # the work is done elsewhere; each thread would hold frames there
         self._context.options = {"max_pixels": str(max_pixels)}
         self.failures = 0
         self.frames = 0

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError
 
@@ -26,10 +27,13 @@ def spoken_name(source: str | Path) -> str:
     return "standard input" if str(source) == STDIN else f"'{source}'"
 
 
-def open_container(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
+def open_container(
+    source: str | Path, *, max_pixels: int = MAX_PIXELS, hwaccel: HWAccel | None = None
+) -> InputContainer:
     """Open a local file, or standard input for `-`, with decoders that refuse pictures above `max_pixels`.
 
-    Raises InputError, naming the file and the reason, if it is absent or nothing that FFmpeg reads.
+    Films are decoded by `hwaccel` where it can. Raises InputError, naming the file and the reason, if it is absent or
+    nothing that FFmpeg reads.
     """
     name = spoken_name(source)
     # FFmpeg's image reader would take a '%' in a file's name for a pattern; pattern_type says it is a plain name.
@@ -38,16 +42,16 @@ def open_container(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> Input
         if str(source) == STDIN:
             if os.isatty(0):
                 raise InputError("standard input is a terminal; pipe a film into it or name a file")
-            return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"})
+            return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         _refuse_unreadable(source)
-        return _refuse_text(_open(f"file:{source}", options | {"protocol_whitelist": "file"}), name)
+        return _refuse_text(_open(f"file:{source}", options | {"protocol_whitelist": "file"}, hwaccel), name)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
 
 
-def _open(url: str, options: dict[str, str]) -> InputContainer:
+def _open(url: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
     # Old files have tags in old encodings: what is not UTF-8 in them is no reason to refuse the film.
-    return av.open(url, options=options, metadata_errors="replace")
+    return av.open(url, options=options, metadata_errors="replace", hwaccel=hwaccel)
 
 
 def is_searchable(source: str | Path) -> bool:

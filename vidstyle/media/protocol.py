@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import av
 
@@ -24,6 +24,22 @@ class CopiedPacket:
 
     packet: av.Packet[Any]
     stream: int
+
+
+F_co = TypeVar("F_co", covariant=True)
+
+
+class FrameSource(Protocol[F_co]):
+    """What the file loop reads: every reader gives `Frame`s, other sources what their painter takes."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known before the first frame."""
+        ...
+
+    def events(self) -> Iterator[F_co | CopiedPacket]:
+        """Frames and the other streams' packets, in the order of the file."""
+        ...
 
 
 class Reader(Protocol):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -58,7 +59,8 @@ def probe(source: str | Path) -> VideoInfo:
 class FilmReader:
     """One film or still picture, by PyAV. See `Reader` for the contract.
 
-    The packets it gives belong to its container: use them before the reader is closed.
+    The packets it gives belong to its container: use them before the reader is closed. With `hwaccel` frames may be
+    decoded into a device's memory: `pictures` gives them there, iteration in host memory.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class FilmReader:
         start: Fraction | None = None,
         end: Fraction | None = None,
         max_pixels: int = MAX_PIXELS,
+        hwaccel: HWAccel | None = None,
     ) -> None:
-        self._container = open_container(source, max_pixels=max_pixels)
+        self._container = open_container(source, max_pixels=max_pixels, hwaccel=hwaccel)
         try:
             name = spoken_name(source)
             self._stream = choose_film(self._container, name=name)
@@ -97,6 +100,11 @@ class FilmReader:
     def info(self) -> VideoInfo:
         """What is known before the first frame."""
         return self._info
+
+    @property
+    def first(self) -> VideoFrame:
+        """The part's first frame as it was decoded."""
+        return self._film.first
 
     @property
     def container(self) -> InputContainer:
@@ -142,20 +150,33 @@ class FilmReader:
             matrix = "BT.709" if info.colour.matrix == 1 else "BT.601"
             notes.add(f"the film does not say how its colours are coded; by its size, {matrix} was assumed")
 
-    def _run(self) -> Generator[Frame | CopiedPacket, None, None]:
-        info, notes = self._info, self._film.notes
-        upright = PictureFilter(orientation=self._orientation, time_base=info.time_base, notes=notes)
-        converter = RgbConverter(width=info.width, height=info.height, alpha=info.has_alpha, notes=notes)
-        index = 0
+    def pictures(self) -> Iterator[VideoFrame | CopiedPacket]:
+        """What `events` gives, with the frames as FFmpeg's: upright, in their own format and the part's time.
+
+        The same frames: use one or the other.
+        """
+        upright = PictureFilter(orientation=self._orientation, time_base=self._info.time_base, notes=self._film.notes)
         for item in self._in_part():
             if isinstance(item, CopiedPacket):
                 yield item
                 continue
             for frame in upright.push(item) if item is not None else upright.flush():
                 if self._window.holds(self._time(frame)):
-                    yield self._finished(frame, converter, index)
-                    index += 1
+                    assert frame.pts is not None
+                    frame.pts -= self._window.shift
+                    yield frame
         self._film.report_losses()
+
+    def _run(self) -> Generator[Frame | CopiedPacket, None, None]:
+        info = self._info
+        converter = RgbConverter(width=info.width, height=info.height, alpha=info.has_alpha, notes=self._film.notes)
+        index = 0
+        for item in self.pictures():
+            if isinstance(item, CopiedPacket):
+                yield item
+                continue
+            yield self._finished(item, converter, index)
+            index += 1
 
     def _in_part(self) -> Iterator[VideoFrame | CopiedPacket | None]:
         """What the film gives until the part is over, with one frame more for the deinterlacer; None for its end."""
@@ -181,7 +202,7 @@ class FilmReader:
         return Frame(
             image=picture.image,
             alpha=picture.alpha,
-            pts=frame.pts - self._window.shift,
+            pts=frame.pts,
             time_base=self._info.time_base,
             duration=frame.duration or None,
             index=index,

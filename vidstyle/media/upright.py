@@ -10,6 +10,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
+from vidstyle.errors import BackendError
 from vidstyle.media.notes import Notes
 from vidstyle.media.orientation import Orientation
 
@@ -80,6 +81,8 @@ class PictureFilter:
             frames.append(frame)
 
     def _build(self, frame: VideoFrame) -> Graph:
+        if frame.sw_format is not None:
+            raise BackendError("frames in a GPU's memory are not deinterlaced or turned upright; use --decode cpu")
         graph = Graph()
         base = self._time_base
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
