@@ -37,6 +37,7 @@ COMMANDS = {
     "explore content": ("vidstyle.cli.explore:content", "What the content loss sees of a picture."),
     "explore texture": ("vidstyle.cli.explore:texture", "What the style loss sees of a painting."),
     "explore compare": ("vidstyle.cli.explore:compare", "Gatys and the networks side by side."),
+    "serve": ("vidstyle.cli.serve:serve", "The studio: a page to choose styles, paint films and go live."),
     "build": ("vidstyle.cli.build:build", "Compile engines ahead of their first use."),
     "bench": ("vidstyle.cli.bench:bench", "Measure engines and the whole loop on this machine."),
     "eval pictures": ("vidstyle.cli.eval_pictures:pictures", "Content and style losses, shift error, noise gain."),

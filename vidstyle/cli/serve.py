@@ -1,0 +1,81 @@
+"""`vidstyle serve`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidstyle.cli import console, options
+from vidstyle.errors import Terminated, VidstyleError
+
+if TYPE_CHECKING:
+    from vidstyle.web.studio import Studio
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; other than 127.0.0.1 lets other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 takes any.")] = 8420,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where finished films are kept; by default `vidstyle` among your videos."),
+    ] = None,
+    backend: options.Backend = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = options.PrecisionName.auto,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Open the studio: a page to choose styles, paint films and pictures, and go live. Ctrl-C ends it."""
+    import platformdirs
+
+    from vidstyle.interrupts import TICK, stop_requests
+    from vidstyle.web.order import Engines
+    from vidstyle.web.server import StudioServer
+    from vidstyle.web.studio import Studio
+
+    folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
+    engines = Engines(backend=backend, device=device, precision=precision.value)
+    ended = threading.Event()
+    with stop_requests() as stop:
+        stop.finish = ended.set
+        with (
+            Studio(folder=folder.absolute(), engines=engines) as studio,
+            StudioServer(studio, host=host, port=port) as server,
+        ):
+            console.say(f"the studio is open; films and pictures go to {studio.jobs.folder}; Ctrl-C closes it")
+            if server.gate.token:
+                console.warn(
+                    f"it listens at {host}: every machine that reaches this one and has the address with its token "
+                    "can use it, and what is sent is not encrypted"
+                )
+            print(server.url, flush=True)
+            threading.Thread(target=_warm_up, args=(studio,), name="warm-up", daemon=True).start()
+            if show and _has_browser():
+                webbrowser.open(server.url)
+            while not ended.wait(TICK):
+                pass
+            console.say("closing; what is in hand is finished first (Ctrl-C again does not wait)")
+    if isinstance(stop.error, Terminated):
+        raise stop.error
+
+
+def _warm_up(studio: Studio) -> None:
+    """Meet the page half-way: the first picture takes longest."""
+    try:
+        studio.warm_up()
+    except VidstyleError as error:
+        console.warn(f"nothing can be painted: {error}")
+
+
+def _has_browser() -> bool:
+    """Whether there is a screen for one: without, Python would start a browser in the terminal."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

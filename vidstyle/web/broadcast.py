@@ -1,0 +1,175 @@
+"""The live session behind the page: a camera, painted into the page, into OBS and the virtual camera."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vidstyle.errors import BackendError, UsageError, VidstyleError
+from vidstyle.media.camera import SYNTHETIC, camera_names
+from vidstyle.styles import Library
+from vidstyle.web.exchange import NothingThere
+from vidstyle.web.order import Engines, Order
+from vidstyle.web.shelf import Shelf
+
+if TYPE_CHECKING:  # OpenCV, which this module is loaded without
+    from vidstyle.live.loop import LiveLoop
+    from vidstyle.live.session import WebcamOptions
+    from vidstyle.media.mjpeg import MjpegPage
+
+OBS_PORT = 8421
+"""Where OBS finds the picture, unless something else is there."""
+
+_PATIENCE = 10.0
+"""Seconds that camera and outputs may take to end."""
+
+_SHOWN = ("fps_now", "latency_ms", "camera", "camera_state", "camera_message", "size", "working_size", "backend",
+          "device", "precision", "delivered", "trouble", "warnings")  # fmt: skip
+"""What the page is told of a session's statistics."""
+
+
+@dataclass
+class _Session:
+    network: str
+    loop: LiveLoop
+    page: MjpegPage
+    thread: threading.Thread | None = None
+    error: str = ""
+
+
+class Broadcast:
+    """At most one live session at a time. Thread-safe."""
+
+    def __init__(self, library: Library, engines: Engines, shelf: Shelf, *, obs_port: int = OBS_PORT) -> None:
+        self._library = library
+        self._engines = engines
+        self._shelf = shelf
+        self._obs_port = obs_port
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+
+    def start(self, camera: str, order: Order, *, mirror: bool = False, virtual: bool = False) -> None:
+        """Begin with `camera`, which is one of `cameras` or a film on the shelf, in place of what runs.
+
+        Raises UsageError, StyleError, NothingThere, BackendError; what goes wrong later is in `to_json`.
+        """
+        source = self._camera(camera)
+        try:
+            live = importlib.import_module("vidstyle.live.session")
+            mjpeg = importlib.import_module("vidstyle.media.mjpeg")
+        except ImportError as error:
+            raise BackendError(
+                f"the live loop cannot be loaded ({error}); `vidstyle doctor` says what is missing"
+            ) from error
+        options: WebcamOptions = live.WebcamOptions(
+            styles=order.styles, strength=order.strength, network=order.network, keep_colors=order.keep_colors,
+            stroke=order.stroke, stabilize=order.stabilize, camera=source, loop=True, mirror=mirror,
+            outputs=("virtual",) if virtual else ("null",),
+            backend=self._engines.backend, device=self._engines.device, precision=self._engines.precision,
+        )  # fmt: skip
+        with self._lock:
+            self._end()
+            loop = live.make_loop(options, library=self._library)
+            address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
+            page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
+            outputs, _ = live.make_outputs(options.outputs if virtual else (), loop)
+            session = _Session(network=order.network, loop=loop, page=page)
+            session.thread = threading.Thread(
+                target=_run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
+            )
+            self._session = session
+            session.thread.start()
+
+    def turn(self, order: Order, *, mirror: bool = False) -> None:
+        """Paint otherwise from now on. Raises UsageError, StyleError, NothingThere."""
+        session = self._running()
+        if order.network != session.network:
+            raise UsageError("the network is chosen when a live session starts: stop it, then start it again")
+        control = session.loop.control
+        control.mix(order.styles)
+        control.set_strength(order.strength)
+        control.set_stroke(order.stroke)
+        control.keep_colors(order.keep_colors)
+        control.stabilize(order.stabilize)
+        control.mirror(mirror)
+
+    def stop(self) -> None:
+        """End what runs, if anything does."""
+        with self._lock:
+            self._end()
+
+    def watch(self, send: Callable[[bytes], object]) -> None:
+        """Give `send` the painted pictures as JPEG until it raises OSError or the session ends. Raises NothingThere."""
+        self._running().page.watch(send)
+
+    def cameras(self) -> dict[str, Any]:
+        """The cameras that may be named, by their ids, and whether there is a virtual camera to show them in."""
+        from vidstyle.diagnosis import virtual_camera
+
+        found = [{"id": str(number), "name": name} for number, name in camera_names().items()]
+        made_up = {"id": SYNTHETIC, "name": "Test pattern"}
+        virtual = [finding for finding in virtual_camera() if finding.state == "ok"]
+        return {"cameras": [*found, made_up], "virtual": bool(virtual)}
+
+    def to_json(self) -> dict[str, Any]:
+        """`state` is off, starting, live, ended or failed; with it what the page shows of a session."""
+        session = self._session
+        if session is None:
+            return {"state": "off"}
+        values = session.loop.as_json()
+        runs = session.thread is not None and session.thread.is_alive()
+        state = "live" if values["delivered"] or session.loop.has_begun else "starting"
+        host, port = session.page.address
+        return {
+            "state": state if runs else "failed" if session.error else "ended",
+            "error": session.error,
+            "address": f"http://{host}:{port}/",
+            **{key: values[key] for key in _SHOWN},
+        }
+
+    def _camera(self, camera: str) -> str:
+        """What `--camera` calls it. Nobody names files, devices or addresses from outside."""
+        if camera == SYNTHETIC or re.fullmatch(r"[0-9]{1,3}", camera):
+            return camera
+        source = self._shelf.find(camera)
+        if source.kind == "picture":
+            raise UsageError(f"{source.name} does not move; choose a film or a camera")
+        return str(self._shelf.file(source))
+
+    def _running(self) -> _Session:
+        session = self._session
+        if session is None or session.thread is None or not session.thread.is_alive():
+            raise NothingThere("no live session runs")
+        return session
+
+    def _end(self) -> None:
+        if self._session and self._session.thread:
+            self._session.loop.control.quit()
+            self._session.thread.join(_PATIENCE)
+        self._session = None
+
+
+def _run(session: _Session, outputs: list[Any]) -> None:
+    try:
+        session.loop.run(outputs)
+    except VidstyleError as error:
+        session.error = str(error)
+    except Exception as error:  # a library's, or our own: the page says it, the studio goes on
+        session.error = f"unexpected {type(error).__name__}: {error}"
+
+
+def _is_free(port: int) -> bool:
+    """Whether a server of our own can listen there."""
+    with socket.socket() as probe:
+        # As the server does: else the port of a session that has just ended seems taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

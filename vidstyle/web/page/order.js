@@ -1,0 +1,139 @@
+// What the controls say: the order that goes to the server with every picture, film and live session.
+
+import { make } from "./api.js";
+
+const byId = (id) => document.getElementById(id);
+const LIGHTEST = 0.1, HEAVIEST = 3;
+
+const NETWORKS = {
+  live: ["Fast", "The network called live: fast enough for cameras"],
+  classic: ["Fine", "The network called classic: finer, and much slower"],
+};
+
+/** Part of a slider that lies behind its thumb, for the style sheet. */
+export function fill(slider) {
+  const share = (slider.value - slider.min) / (slider.max - slider.min || 1);
+  slider.style.setProperty("--fill", `${100 * share}%`);
+}
+
+export class Order extends EventTarget {
+  /** `styles` are the cards of all styles by name. */
+  constructor(styles, networks, chosen) {
+    super();
+    this.cards = styles;
+    this.weights = new Map([[chosen, 1]]);
+    this.network = networks[0];
+    this.moving = true;
+    for (const id of ["strength", "stroke", "keep-colors", "stabilize"]) {
+      byId(id).addEventListener("input", () => this.changed());
+    }
+    for (const name of networks) this.addNetwork(name);
+    this.changed();
+  }
+
+  addNetwork(name) {
+    const [title, hint] = NETWORKS[name];
+    const button = make("button", { type: "button", title: hint, textContent: title });
+    button.dataset.network = name;
+    button.addEventListener("click", () => {
+      this.network = name;
+      const fitting = [...this.weights].filter(([style]) => this.cards.get(style).networks.includes(name));
+      const first = [...this.cards.values()].find((card) => card.networks.includes(name));
+      this.weights = new Map(fitting.length ? fitting : [[first.name, 1]]);
+      this.changed();
+    });
+    byId("networks").append(button);
+  }
+
+  /** One style alone. */
+  choose(name) {
+    this.weights = new Map([[name, 1]]);
+    this.changed();
+  }
+
+  /** Into the mix, or out of it; one style always stays. */
+  toggle(name) {
+    if (!this.weights.has(name)) this.weights.set(name, 1);
+    else if (this.weights.size > 1) this.weights.delete(name);
+    this.changed();
+  }
+
+  /** The switch for steady strokes is for what moves. */
+  setMoving(moving) {
+    this.moving = moving;
+    byId("stabilize-row").hidden = !moving;
+  }
+
+  lockNetwork(locked) {
+    for (const button of byId("networks").querySelectorAll("button")) button.disabled = locked;
+  }
+
+  /** As the server reads it. */
+  toJSON() {
+    return {
+      styles: [...this.weights],
+      network: this.network,
+      strength: Number(byId("strength").value),
+      stroke: Math.round(100 * 2 ** byId("stroke").value) / 100,
+      keep_colors: byId("keep-colors").checked,
+      stabilize: this.moving && byId("stabilize").checked,
+    };
+  }
+
+  changed() {
+    const { strength, stroke } = this.toJSON();
+    byId("strength-text").textContent = `${Math.round(100 * strength)} %`;
+    byId("stroke-text").textContent = `${stroke}×`;
+    fill(byId("strength"));
+    fill(byId("stroke"));
+    for (const button of byId("networks").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.network === this.network));
+    }
+    this.showMix();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  showMix() {
+    const list = byId("mix");
+    const shown = [...list.children].map((row) => row.dataset.style).join(" ");
+    if (shown !== [...this.weights.keys()].join(" ")) {
+      list.replaceChildren(...[...this.weights.keys()].map((name) => this.row(name)));
+    }
+    const total = [...this.weights.values()].reduce((sum, weight) => sum + weight, 0);
+    for (const row of list.children) {
+      const share = row.querySelector(".share");
+      if (share) share.textContent = `${Math.round((100 * this.weights.get(row.dataset.style)) / total)} %`;
+    }
+  }
+
+  row(name) {
+    const card = this.cards.get(name);
+    const row = make(
+      "li", {},
+      make("img", { src: `/api/styles/${name}/preview`, alt: "" }),
+      make("span", { className: "name", textContent: card.title, title: card.title }),
+    );
+    row.dataset.style = name;
+    if (this.weights.size === 1) {
+      row.append(make("span", { className: "by", textContent: signature(card) }));
+      return row;
+    }
+    const weight = make("input", { type: "range", min: LIGHTEST, max: HEAVIEST, step: 0.1, ariaLabel: `Weight of ${card.title}` });
+    weight.value = this.weights.get(name);
+    fill(weight);
+    weight.addEventListener("input", () => {
+      this.weights.set(name, Number(weight.value));
+      fill(weight);
+      this.changed();
+    });
+    const remove = make("button", { type: "button", textContent: "×", ariaLabel: `Take ${card.title} out of the mix` });
+    remove.addEventListener("click", () => this.toggle(name));
+    row.append(make("span", { className: "share" }), weight, remove);
+    return row;
+  }
+}
+
+/** Painter and year, as far as they are known. */
+export function signature(card) {
+  return [card.author, card.year].filter(Boolean).join(", ");
+}

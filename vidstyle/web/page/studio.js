@@ -1,0 +1,99 @@
+// Puts the page together.
+
+import { complain, get, make, upload } from "./api.js";
+import { Gallery } from "./gallery.js";
+import { Jobs } from "./jobs.js";
+import { Live } from "./live.js";
+import { Order } from "./order.js";
+import { Stage } from "./stage.js";
+
+const byId = (id) => document.getElementById(id);
+
+class Studio {
+  constructor(values) {
+    const cards = new Map(values.styles.map((card) => [card.name, card]));
+    const chosen = cards.has(values.default_style) ? values.default_style : values.styles[0].name;
+    this.largest = values.largest_upload;
+    this.sources = new Map();
+    this.order = new Order(cards, values.networks, chosen);
+    this.stage = new Stage(this.order);
+    this.jobs = new Jobs(this.order, this.stage, values.folder);
+    this.live = new Live(this.order, this.stage);
+    new Gallery(byId("styles"), this.order);
+    for (const source of values.sources) this.add(source);
+    this.listen();
+    this.show("scene");
+  }
+
+  listen() {
+    byId("open").addEventListener("click", () => byId("file").click());
+    byId("file").addEventListener("change", () => {
+      this.take(byId("file").files[0]);
+      byId("file").value = "";
+    });
+    byId("source").addEventListener("change", () => this.show(byId("source").value));
+    byId("mode-still").addEventListener("click", () => this.setMode(false));
+    byId("mode-live").addEventListener("click", () => this.setMode(true));
+    document.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      byId("drop").hidden = false;
+    });
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) byId("drop").hidden = true; });
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      byId("drop").hidden = true;
+      if (event.dataTransfer.files.length) this.take(event.dataTransfer.files[0]);
+    });
+  }
+
+  setMode(live) {
+    byId("mode-still").setAttribute("aria-pressed", String(!live));
+    byId("mode-live").setAttribute("aria-pressed", String(live));
+    byId("still-actions").hidden = live;
+    this.jobs.close();
+    this.order.setMoving(live || this.stage.source.kind === "film");
+    byId("moment").hidden = live || !this.stage.source.seconds;
+    this.live.show(live);
+  }
+
+  add(source) {
+    this.sources.set(source.id, source);
+    const name = source.id === "scene" ? "The scene" : source.name;
+    byId("source").append(make("option", { value: source.id, textContent: name }));
+  }
+
+  show(id) {
+    const source = this.sources.get(id);
+    byId("source").value = id;
+    this.order.setMoving(source.kind === "film");
+    this.stage.show(source);
+    this.jobs.setSource(source);
+    if (byId("mode-live").getAttribute("aria-pressed") === "true") this.setMode(false);
+  }
+
+  /** Take a file that was chosen or dropped. */
+  async take(file) {
+    if (file.size > this.largest) {
+      complain(new Error(`${file.name} is larger than ${Math.round(this.largest / 2 ** 30)} GiB; render it on the command line.`));
+      return;
+    }
+    byId("open").disabled = true;
+    try {
+      const source = await upload(file, (share) => {
+        byId("status").textContent = share < 1 ? `Opening ${file.name}: ${Math.round(100 * share)} %` : `Opening ${file.name}…`;
+      });
+      this.add(source);
+      this.show(source.id);
+    } catch (error) {
+      byId("status").textContent = "";
+      complain(error);
+    }
+    byId("open").disabled = false;
+  }
+}
+
+try {
+  new Studio(await get("/api/studio"));
+} catch (error) {
+  complain(error);
+}

@@ -1,0 +1,220 @@
+"""The studio's HTTP server: lets requests in, hands them to their routes, sends the answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from vidstyle.errors import InputError, OutputError, StyleError, UsageError, VidstyleError
+from vidstyle.media.http_server import QuietServer, begin_stream, stream_part
+from vidstyle.web.artist import Superseded
+from vidstyle.web.exchange import (
+    Answer,
+    Content,
+    File,
+    Forbidden,
+    Json,
+    NothingThere,
+    Request,
+    Stream,
+    read_range,
+)
+from vidstyle.web.gate import COOKIE, Gate
+from vidstyle.web.routes import find_route
+from vidstyle.web.studio import Studio
+
+DEFAULT_PORT = 8420
+
+PATIENCE = 30.0
+"""Seconds that a visitor may leave us waiting in the middle of something."""
+
+_PIECE = 1 << 18
+"""Bytes of a file that are sent at once."""
+
+_DRAINED = 1 << 20
+"""Bytes of a refused request that are still read, so that the visitor gets to read why."""
+
+_CODES: tuple[tuple[type[VidstyleError], int], ...] = (
+    (Forbidden, 403),
+    (NothingThere, 404),
+    (Superseded, 409),
+    (UsageError, 400),
+    (StyleError, 400),
+    (InputError, 422),
+)
+"""HTTP's numbers for our errors; for all others it is 500."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""What every answer says: nothing but our own files is loaded, shown or framed, by us or by others."""
+
+
+class StudioServer:
+    """Serves `studio` at `host`, a name or address, while it is open as a context manager."""
+
+    def __init__(self, studio: Studio, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
+        """Listen; a port of 0 takes any. Raises OutputError if that is not possible."""
+        self.gate = Gate.for_host(host)
+        try:
+            self._server = _Server(studio, self.gate, (host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise OutputError(f"cannot listen at {host}:{port}: {reason}; choose another --port") from error
+        name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
+        shown = f"[{name}]" if ":" in name else name
+        token = f"?token={self.gate.token}" if self.gate.token else ""
+        self.url = f"http://{shown}:{self._server.server_port}/{token}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="http", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(QuietServer):
+    block_on_close = False  # a visitor who is still watching is sent away by the studio's end
+
+    def __init__(self, studio: Studio, gate: Gate, address: tuple[str, int]) -> None:
+        self.studio = studio
+        self.gate = gate
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "vidstyle", ""
+    timeout = PATIENCE
+    _unread = 0
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def _serve(self, method: str) -> None:
+        length = self.headers.get("Content-Length")
+        self._unread = int(length) if length and length.isdecimal() else 0
+        try:
+            if self._let_in():
+                return
+            self._send(self._answer(method))
+        except VidstyleError as error:
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
+            self._fail(code, str(error))
+        except OSError:
+            raise  # the visitor has left
+        except Exception as error:
+            self._fail(500, f"unexpected {type(error).__name__}: {error}")
+
+    def _let_in(self) -> bool:
+        """Exchange the address's token for a cookie; True if the visitor was sent on with it. Raises Forbidden."""
+        url = urlsplit(self.path)
+        token = dict(parse_qsl(url.query)).get("token", "")
+        if url.path == "/" and self.server.gate.admits(token):
+            self._begin(303, {"Location": "/", "Content-Length": "0",
+                              "Set-Cookie": f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"})  # fmt: skip
+            return True
+        self.server.gate.check(self.headers)
+        return False
+
+    def _answer(self, method: str) -> Answer:
+        url = urlsplit(self.path)
+        route, names = find_route(method, url.path)
+        length = self.headers.get("Content-Length")
+        request = Request(
+            query=dict(parse_qsl(url.query, keep_blank_values=True)),
+            kind=self.headers.get_content_type() if "Content-Type" in self.headers else "",
+            length=int(length) if length and length.isdecimal() else None,
+            read=self._read,
+            range=self.headers.get("Range", ""),
+        )
+        return route(self.server.studio, request, *names)
+
+    def _read(self, count: int) -> bytes:
+        data = self.rfile.read(min(count, self._unread))
+        self._unread -= len(data)
+        return data
+
+    def _send(self, answer: Answer) -> None:
+        if isinstance(answer, Json):
+            self._send_bytes(json.dumps(answer.value).encode(), "application/json", code=answer.code)
+        elif isinstance(answer, Content):
+            self._send_bytes(answer.data, answer.kind, headers=dict(answer.headers))
+        elif isinstance(answer, File):
+            self._send_file(answer)
+        else:
+            self._send_stream(answer)
+
+    def _send_bytes(self, data: bytes, kind: str, *, code: int = 200, headers: dict[str, str] | None = None) -> None:
+        self._begin(code, {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})})
+        self.wfile.write(data)
+
+    def _send_file(self, answer: File) -> None:
+        try:
+            file = answer.path.open("rb")
+        except OSError as error:
+            raise NothingThere(f"{answer.path.name} is no longer where it was: {error.strerror or error}") from error
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            span = read_range(answer.range, size)
+            first, last = span or (0, size - 1)
+            headers = {"Content-Type": answer.kind, "Content-Length": str(last - first + 1), "Accept-Ranges": "bytes"}
+            if span:
+                headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+            if answer.save_as:
+                headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.save_as)}"
+            self._begin(206 if span else 200, headers)
+            file.seek(first)
+            left = last - first + 1
+            while left and (piece := file.read(min(left, _PIECE))):
+                self.wfile.write(piece)
+                left -= len(piece)
+
+    def _send_stream(self, answer: Stream) -> None:
+        begin_stream(self)
+        answer.watch(lambda data: self.connection.sendall(stream_part(data)))
+
+    def _fail(self, code: int, message: str) -> None:
+        """One line that the page shows; what is left of the request is read, within reason, or cut off."""
+        left = min(self._unread, _DRAINED)
+        while left and (data := self._read(min(left, _PIECE))):
+            left -= len(data)
+        if self._unread:
+            self.close_connection = True
+        line = " ".join(message.split())
+        self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
+
+    def _begin(self, code: int, headers: dict[str, str]) -> None:
+        if self._unread:
+            headers["Connection"] = "close"
+            self.close_connection = True
+        self.send_response(code)
+        for name, value in (_HEADERS | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Requests are not logged."""
