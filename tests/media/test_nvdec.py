@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -26,9 +27,12 @@ from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.frames import DeviceFrame, Frame
 from vidstyle.media import nvdec
 from vidstyle.media.demux import FilmDecoder
+from vidstyle.media.notes import Notes
 from vidstyle.media.nvdec import DeviceFilm
+from vidstyle.media.orientation import UPRIGHT
 from vidstyle.media.protocol import CopiedPacket
 from vidstyle.media.reader import open_reader
+from vidstyle.media.upright import PictureFilter
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions, Size
 from vidstyle.styles import Library
@@ -171,6 +175,17 @@ def test_a_film_whose_first_frame_is_not_the_hosts_is_refused(film: Film, monkey
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_film_that_turns_interlaced_on_its_way_is_refused() -> None:
+    """The filters of the host take no frames in a GPU's memory."""
+    picture = PictureFilter(orientation=UPRIGHT, time_base=Fraction(1, 25), notes=Notes())
+    still = {"width": 64, "height": 48, "format": av.VideoFormat("nv12"), "colorspace": 1, "color_range": 1}
+    frame = SimpleNamespace(**still, interlaced_frame=False, sw_format=av.VideoFormat("nv12"))
+    assert picture.push(frame) == [frame]  # type: ignore[arg-type, comparison-overlap]
+    frame.interlaced_frame = True
+    with pytest.raises(BackendError, match="not deinterlaced"):
+        picture.push(frame)  # type: ignore[arg-type]
+
+
 def test_numbered_pictures_are_refused(tmp_path: Path) -> None:
     write_film(tmp_path / "f_0001.png", [numbered_picture(0, 64, 48)], codec="png", pixel_format="rgb24")
     with pytest.raises(BackendError, match="numbered pictures"):

@@ -59,7 +59,7 @@ def render(
     decode: Annotated[
         Decode,
         typer.Option(
-            help="Who decodes; nvdec: an NVIDIA GPU, which keeps the frames for the engine (docs/tensorrt.md)."
+            help="Who decodes; nvdec: an NVIDIA GPU, keeping frames for the engine (untried, see docs/tensorrt.md)."
         ),
     ] = Decode.cpu,
     backend: options.Backend = "auto",

@@ -101,7 +101,7 @@ class DeviceFilm:
             self._refuse_unfit(item)
             assert item.pts is not None
             yield DeviceFrame(
-                image=self._rgb(item),
+                image=_rgb(item, self._siting),
                 pts=item.pts,
                 time_base=self.info.time_base,
                 duration=item.duration or None,
@@ -125,9 +125,6 @@ class DeviceFilm:
             raise refusal(f"of frames with odd sides ({info.width}x{info.height}) PyAV leaves out chroma at the edge")
         if frames_colour(colour) != colour:
             raise refusal("the film's colours are mapped to BT.709, which is done in host memory")
-
-    def _rgb(self, frame: VideoFrame) -> Tensor:
-        return _rgb(frame, self._siting)
 
     def _compare_with_host(self, frame: VideoFrame) -> None:
         converter = RgbConverter(width=frame.width, height=frame.height, alpha=False, notes=Notes())
