@@ -114,8 +114,10 @@ def _prepare(out: Path, gatys: list[str], *, overwrite: bool) -> tuple[GatysOpti
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists; -y replaces it")
     from vidstyle.backends.cpu import guard, processor
+    from vidstyle.backends.heap import keep_freed_memory
 
     guard()
+    keep_freed_memory()
     from vidstyle.gatys.options import parse_gatys
     from vidstyle.gatys.stills import quick_copy
     from vidstyle.networks.vgg import load_vgg

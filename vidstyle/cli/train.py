@@ -74,12 +74,14 @@ def train(
 ) -> None:
     """Make a style of a painting, or train a whole network by a recipe."""
     from vidstyle.backends.cpu import guard
+    from vidstyle.backends.heap import keep_freed_memory
     from vidstyle.styles import Library, user_data
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
     _check_exist(*paintings, content, *filter(None, [recipe]))
     guard()
+    keep_freed_memory()
     root = into or user_data()
     library = Library() if into is None else Library([into, *Library().roots])
     if not overwrite and not resume and recipe is None and (root / "styles" / name / "card.json").exists():

@@ -27,8 +27,10 @@ def render(
     The imports wait until here: they load PyTorch.
     """
     from vidstyle.backends.cpu import guard
+    from vidstyle.backends.heap import keep_freed_memory
 
     guard()
+    keep_freed_memory()
     from vidstyle.gatys.render_film import GatysJob
 
     return GatysJob(source, target, options=options, library=library, say=say, progress=progress).run()
