@@ -39,7 +39,7 @@ from vidstyle.styles import Library
 
 pytest.importorskip("torch")
 
-SURFACES = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
+SURFACES = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le"}
 
 
 @pytest.fixture
@@ -99,7 +99,9 @@ def film(tmp_path: Path) -> Film:
 @pytest.mark.usefixtures("stand_in")
 def test_frames_and_packets_are_the_hosts(film: Film) -> None:
     assert assert_alike(film(12, sound=True)) == 12
+    assert assert_alike(film(3, colour=(6, 2))) == 3
     assert assert_alike(film(3, pixel_format="yuv420p10le", colour=(1, 2))) == 3
+    assert assert_alike(film(3, codec="mjpeg", pixel_format="yuvj420p")) == 3
     assert assert_alike(film(6, width=98, height=70, pts=[0, 1, 5, 6, 20, 21], time_base=Fraction(1, 1000))) == 6
 
 
