@@ -1,8 +1,8 @@
 """Freed memory kept at hand, for work that computes on large tensors over and over.
 
 glibc gives a block of some megabytes back to the kernel when it is freed, and gets it back page by page, each
-cleared before use. PyTorch frees and allocates its tensors in every step, so that a tenth to a third of the
-time of an optimisation on the processor goes there.
+cleared before use. PyTorch frees and allocates its tensors in every step, so that a good part of the time
+of an optimisation on the processor goes there.
 """
 
 from __future__ import annotations
