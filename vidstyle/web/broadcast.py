@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,13 +29,16 @@ OBS_PORT = 8421
 _PATIENCE = 10.0
 """Seconds that camera and outputs may take to end."""
 
-_SHOWN = ("fps_now", "latency_ms", "camera", "camera_state", "camera_message", "size", "working_size", "backend",
-          "device", "precision", "delivered", "trouble", "warnings")  # fmt: skip
+_SHOWN = ("fps_now", "latency_ms", "size", "backend", "device", "precision", "delivered", "trouble", "warnings")
 """What the page is told of a session's statistics."""
 
 
 @dataclass
 class _Session:
+    """`camera` is what the session is told to open, `spoken` what its user calls it."""
+
+    camera: str
+    spoken: str
     network: str
     loop: LiveLoop
     page: MjpegPage
@@ -58,7 +62,7 @@ class Broadcast:
 
         Raises UsageError, StyleError, NothingThere, BackendError; what goes wrong later is in `to_json`.
         """
-        source = self._camera(camera)
+        source, spoken = self._camera(camera)
         try:
             live = importlib.import_module("vidstyle.live.session")
             mjpeg = importlib.import_module("vidstyle.media.mjpeg")
@@ -78,7 +82,7 @@ class Broadcast:
             address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
             page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
             outputs, _ = live.make_outputs(options.outputs if virtual else (), loop)
-            session = _Session(network=order.network, loop=loop, page=page)
+            session = _Session(camera=source, spoken=spoken, network=order.network, loop=loop, page=page)
             session.thread = threading.Thread(
                 target=_run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
             )
@@ -111,10 +115,11 @@ class Broadcast:
         """The cameras that may be named, by their ids, and whether there is a virtual camera to show them in."""
         from vidstyle.diagnosis import virtual_camera
 
-        found = [{"id": str(number), "name": name} for number, name in camera_names().items()]
-        made_up = {"id": SYNTHETIC, "name": "Test pattern"}
-        virtual = [finding for finding in virtual_camera() if finding.state == "ok"]
-        return {"cameras": [*found, made_up], "virtual": bool(virtual)}
+        named = {str(number): name for number, name in camera_names().items()}
+        if not named and sys.platform != "linux":  # the system does not tell: these are what most have
+            named = {"0": "First camera", "1": "Second camera"}
+        virtual = any(finding.state == "ok" for finding in virtual_camera())
+        return {"cameras": [{"id": key, "name": name} for key, name in named.items()], "virtual": virtual}
 
     def to_json(self) -> dict[str, Any]:
         """`state` is off, starting, live, ended or failed; with it what the page shows of a session."""
@@ -123,23 +128,27 @@ class Broadcast:
             return {"state": "off"}
         values = session.loop.as_json()
         runs = session.thread is not None and session.thread.is_alive()
-        state = "live" if values["delivered"] or session.loop.has_begun else "starting"
-        host, port = session.page.address
+        state = "live" if session.loop.has_begun else "starting"
+        camera, (host, port) = values["camera"], session.page.address
         return {
-            "state": state if runs else "failed" if session.error else "ended",
-            "error": session.error,
-            "address": f"http://{host}:{port}/",
             **{key: values[key] for key in _SHOWN},
+            "state": state if runs else "failed" if session.error else "ended",
+            "error": session.error.replace(session.camera, session.spoken),
+            "camera": f"{session.spoken}, {camera['granted']}" if camera else "",
+            "camera_message": values["camera_message"].replace(session.camera, session.spoken),
+            "address": f"http://{host}:{port}/",
         }
 
-    def _camera(self, camera: str) -> str:
-        """What `--camera` calls it. Nobody names files, devices or addresses from outside."""
-        if camera == SYNTHETIC or re.fullmatch(r"[0-9]{1,3}", camera):
-            return camera
+    def _camera(self, camera: str) -> tuple[str, str]:
+        """What `--camera` calls it, and its user. Nobody names files, devices or addresses from outside."""
+        if camera == SYNTHETIC:
+            return camera, "Test pattern"
+        if re.fullmatch(r"[0-9]{1,3}", camera):
+            return camera, camera_names().get(int(camera), f"camera {camera}")
         source = self._shelf.find(camera)
         if source.kind == "picture":
             raise UsageError(f"{source.name} does not move; choose a film or a camera")
-        return str(self._shelf.file(source))
+        return str(self._shelf.file(source)), source.name
 
     def _running(self) -> _Session:
         session = self._session

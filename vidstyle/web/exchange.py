@@ -18,6 +18,10 @@ class NothingThere(VidstyleError):
     """No such page, film or job."""
 
 
+class OutOfRange(UsageError):
+    """The part of a file that was asked for is not in it."""
+
+
 class Forbidden(VidstyleError):
     """The request comes from somewhere else than our own page."""
 
@@ -88,7 +92,7 @@ Answer = Json | Content | File | Stream
 def read_range(text: str, size: int) -> tuple[int, int] | None:
     """The first and last byte that a `Range` header asks for of `size`; None for the whole (RFC 9110, 14.2).
 
-    One range only; what is not understood asks for the whole. Raises UsageError where it lies outside.
+    One range only; what is not understood asks for the whole. Raises OutOfRange where it lies outside.
     """
     unit, _, span = text.partition("=")
     first, dash, last = span.strip().partition("-")
@@ -99,5 +103,5 @@ def read_range(text: str, size: int) -> tuple[int, int] | None:
     else:
         start, end = int(first), min(int(last), size - 1) if last else size - 1
     if start >= size or start > end:
-        raise UsageError(f"bytes {span} of {size} are not there")
+        raise OutOfRange(f"bytes {span} of {size} are not there")
     return start, end

@@ -21,6 +21,7 @@ from vidstyle.web.exchange import (
     Forbidden,
     Json,
     NothingThere,
+    OutOfRange,
     Request,
     Stream,
     read_range,
@@ -38,12 +39,16 @@ _PIECE = 1 << 18
 """Bytes of a file that are sent at once."""
 
 _DRAINED = 1 << 20
-"""Bytes of a refused request that are still read, so that the visitor gets to read why."""
+"""Bytes of a refused request that are still read after the answer, so that the visitor gets to read why."""
+
+_DRAIN_PATIENCE = 0.5
+"""Seconds to wait for them."""
 
 _CODES: tuple[tuple[type[VidstyleError], int], ...] = (
     (Forbidden, 403),
     (NothingThere, 404),
     (Superseded, 409),
+    (OutOfRange, 416),
     (UsageError, 400),
     (StyleError, 400),
     (InputError, 422),
@@ -198,14 +203,14 @@ class _Handler(BaseHTTPRequestHandler):
         answer.watch(lambda data: self.connection.sendall(stream_part(data)))
 
     def _fail(self, code: int, message: str) -> None:
-        """One line that the page shows; what is left of the request is read, within reason, or cut off."""
+        """One line that the page shows; what is left of the request is read, within reason, then cut off."""
+        line = " ".join(message.split())
+        self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
+        self.connection.settimeout(_DRAIN_PATIENCE)
         left = min(self._unread, _DRAINED)
         while left and (data := self._read(min(left, _PIECE))):
             left -= len(data)
-        if self._unread:
-            self.close_connection = True
-        line = " ".join(message.split())
-        self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
+        self.connection.settimeout(PATIENCE)
 
     def _begin(self, code: int, headers: dict[str, str]) -> None:
         if self._unread:

@@ -32,6 +32,9 @@ _PIECE = 1 << 20
 _KEPT_PICTURES = 12
 """Frames that stay decoded, so that a slider that moves back and forth need not decode them again."""
 
+_LAST_SECONDS = Fraction(2)
+"""Where the last frame is looked for, before the whole film is searched."""
+
 SCENE = "scene"
 SCENE_WIDTH, SCENE_HEIGHT, SCENE_SECONDS, SCENE_RATE = 960, 540, 6, 25
 
@@ -196,14 +199,29 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
 
 
 def _frame(path: Path, at: Fraction) -> ImageArray:
-    """The frame at this moment, or the last one before it: a film may end earlier than it says."""
-    for start in (at, max(Fraction(0), at - 2), Fraction(0)):
+    """The first frame from this moment on, or the last one before it: a film may end earlier than it says."""
+    try:
+        with open_reader(path, start=at or None) as reader:
+            for frame in reader:
+                return frame.image
+    except InputError:
+        if not at:
+            raise
+    return _last_frame(path, max(Fraction(0), at - _LAST_SECONDS))
+
+
+def _last_frame(path: Path, start: Fraction) -> ImageArray:
+    """The last frame of all from `start` on, or of all if there is none there."""
+    image = None
+    try:
         with open_reader(path, start=start or None) as reader:
-            image = None
             for frame in reader:
                 image = frame.image
-                if start + frame.time >= at:
-                    break
-            if image is not None:
-                return image
-    raise InputError(f"cannot read '{path}': no frame of it can be decoded")
+    except InputError:
+        if not start:
+            raise
+    if image is None and start:
+        return _last_frame(path, Fraction(0))
+    if image is None:
+        raise InputError(f"cannot read '{path}': no frame of it can be decoded")
+    return image

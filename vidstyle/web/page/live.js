@@ -35,16 +35,16 @@ export class Live {
     await this.look();
   }
 
-  async listCameras() {
+  /** The cameras and films there are; `chosen` is selected if it is among them. */
+  async listCameras(chosen = byId("camera").value) {
     try {
       const { cameras, virtual } = await get("/api/live/cameras");
       const { sources } = await get("/api/studio");
       const films = sources.filter((source) => source.kind === "film").reverse();
-      const chosen = byId("camera").value;
       byId("camera").replaceChildren(
-        ...cameras.slice(0, -1).map((camera) => make("option", { value: camera.id, textContent: camera.name })),
+        ...cameras.map((camera) => make("option", { value: camera.id, textContent: camera.name })),
         ...films.map((film) => make("option", { value: film.id, textContent: `Film: ${film.name}` })),
-        ...cameras.slice(-1).map((camera) => make("option", { value: camera.id, textContent: camera.name })),
+        make("option", { value: "synthetic", textContent: "Test pattern" }),
       );
       if ([...byId("camera").options].some((option) => option.value === chosen)) byId("camera").value = chosen;
       byId("virtual").disabled = !virtual;
@@ -96,7 +96,7 @@ export class Live {
 
   async look() {
     clearTimeout(this.looking);
-    if (!this.shown) return;
+    if (!this.shown && !this.runs) return;
     try {
       this.follow(await get("/api/live"));
     } catch (error) {
@@ -110,16 +110,16 @@ export class Live {
     this.runs = state.state === "starting" || state.state === "live";
     byId("live-toggle").textContent = this.runs ? "Stop" : "Start the camera";
     byId("live-toggle").classList.toggle("ending", this.runs);
+    byId("mode-live").classList.toggle("on-air", this.runs);
     byId("figures").hidden = !this.runs;
     byId("camera").disabled = this.runs;
-    byId("virtual").disabled = byId("virtual").disabled || this.runs;
-    if (!this.runs) byId("virtual").disabled = !byId("virtual-hint").hidden;
+    byId("virtual").disabled = this.runs || !byId("virtual-hint").hidden;
+    clearTimeout(this.looking);
+    if (this.runs) this.looking = setTimeout(() => this.look(), OFTEN);
     if (!this.shown) return;
     this.order.lockNetwork(this.runs);
     if (this.runs) this.showSession(state);
     else this.showNothing(state, ran);
-    clearTimeout(this.looking);
-    if (this.runs) this.looking = setTimeout(() => this.look(), OFTEN);
   }
 
   showSession(state) {
@@ -127,10 +127,9 @@ export class Live {
     const delay = state.latency_ms.p50;
     byId("delay").textContent = delay === null ? "–" : `${Math.round(delay)} ms`;
     byId("obs").textContent = state.address;
-    const camera = state.camera ? `${state.camera.name}, ${state.camera.granted}` : "";
     const engine = state.backend ? `${state.backend} on ${state.device}, ${state.precision}` : "";
     const trouble = [state.camera_message, ...Object.values(state.trouble), ...state.warnings];
-    byId("status").textContent = [camera, engine, ...trouble].filter(Boolean).join(" · ");
+    byId("status").textContent = [state.camera, engine, ...trouble].filter(Boolean).join(" · ");
     if (!state.size) return;
     this.stage.ratio(state.size[0] / state.size[1]);
     const picture = byId("live-picture");

@@ -49,11 +49,15 @@ class Studio {
   setMode(live) {
     byId("mode-still").setAttribute("aria-pressed", String(!live));
     byId("mode-live").setAttribute("aria-pressed", String(live));
-    byId("still-actions").hidden = live;
+    byId("still-actions").hidden = byId("source").hidden = live;
     this.jobs.close();
     this.order.setMoving(live || this.stage.source.kind === "film");
     byId("moment").hidden = live || !this.stage.source.seconds;
-    this.live.show(live);
+    return this.live.show(live);
+  }
+
+  get isLive() {
+    return byId("mode-live").getAttribute("aria-pressed") === "true";
   }
 
   add(source) {
@@ -68,7 +72,7 @@ class Studio {
     this.order.setMoving(source.kind === "film");
     this.stage.show(source);
     this.jobs.setSource(source);
-    if (byId("mode-live").getAttribute("aria-pressed") === "true") this.setMode(false);
+    if (this.isLive) this.setMode(false);
   }
 
   /** Take a file that was chosen or dropped. */
@@ -83,7 +87,8 @@ class Studio {
         byId("status").textContent = share < 1 ? `Opening ${file.name}: ${Math.round(100 * share)} %` : `Opening ${file.name}…`;
       });
       this.add(source);
-      this.show(source.id);
+      if (this.isLive && source.kind === "film") await this.live.listCameras(source.id);
+      else this.show(source.id);
     } catch (error) {
       byId("status").textContent = "";
       complain(error);

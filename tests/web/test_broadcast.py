@@ -1,0 +1,78 @@
+"""Live from the page: started, turned, watched, stopped; no files or addresses named from outside."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.conftest import ORDER, Visitor, wait_for
+
+pytest.importorskip("cv2")
+
+
+def state(visitor: Visitor) -> str:
+    return str(visitor.get("/api/live").json["state"])
+
+
+def test_a_session_from_start_to_end(visitor: Visitor, make_film: Callable[..., Path]) -> None:
+    assert visitor.get("/api/live").json == {"state": "off"}
+    film = visitor.upload(make_film(frames=50)).json
+    answer = visitor.post("/api/live/start", {"camera": film["id"], "order": ORDER})
+    assert answer.status == 200, answer.body
+    wait_for(lambda: state(visitor) == "live" and visitor.get("/api/live").json["delivered"] > 2)
+    values = visitor.get("/api/live").json
+    assert (values["size"], values["backend"], values["error"]) == ([64, 48], "openvino", "")
+    assert values["camera"].startswith("in.mkv, ")
+    assert values["latency_ms"]["p50"] > 0
+
+    address = urlsplit(visitor.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), 10) as connection:
+        connection.sendall(b"GET /api/live/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        stream = connection.makefile("rb")
+        assert b"multipart/x-mixed-replace" in b"".join(iter(stream.readline, b"\r\n"))
+        assert stream.readline() == b"--vidstyle-frame\r\n"
+        with urllib.request.urlopen(f"{values['address']}snapshot.jpg", timeout=10) as picture:
+            assert picture.read(2) == b"\xff\xd8"
+
+        order = {"styles": [["waves", 1]], "strength": 0.5, "stroke": 2, "keep_colors": True}
+        assert visitor.post("/api/live/look", {"order": order, "mirror": True}).status == 200
+        wrong = visitor.post("/api/live/look", {"order": ORDER | {"network": "classic"}})
+        assert (wrong.status, "start it again" in wrong.error) == (400, True)
+        assert visitor.post("/api/live/look", {"order": {"styles": [["nothing", 1]]}}).status == 400
+        assert visitor.post("/api/live/stop").json == {"state": "off"}
+        assert stream.read()[-2:] == b"\r\n", "the stream has an end"
+    assert visitor.get("/api/live/stream").status == 404
+    assert visitor.post("/api/live/look", {"order": ORDER}).status == 404
+
+
+def test_the_settings_reach_the_session(visitor: Visitor, studio) -> None:
+    visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER})
+    order = {"styles": [["waves", 1], ["mosaic", 2]], "strength": 0.5, "stroke": 2, "keep_colors": True}
+    visitor.post("/api/live/look", {"order": order, "mirror": True})
+    settings = studio.broadcast._session.loop.control.settings
+    assert settings.styles == (("waves", 1.0), ("mosaic", 2.0))
+    assert (settings.strength, settings.stroke, settings.keep_colors, settings.mirror) == (0.5, 2.0, True, True)
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200, "a new one instead"
+
+
+@pytest.mark.parametrize(
+    "camera", ["", "/etc/passwd", "/dev/video0", "http://evil.example/x", "v4l2:/dev/video0", "lavfi:testsrc", "12345"]
+)
+def test_nobody_names_files_devices_or_addresses(visitor: Visitor, camera: str) -> None:
+    assert visitor.post("/api/live/start", {"camera": camera, "order": ORDER}).status == 404
+    assert state(visitor) == "off"
+
+
+def test_what_does_not_work_is_said(visitor: Visitor, tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    assert visitor.post("/api/live/start", {"camera": "987", "order": ORDER}).status == 200
+    wait_for(lambda: state(visitor) == "failed")
+    assert "987" in visitor.get("/api/live").json["error"]
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["x", 1]]}}).status == 400
+    cameras = visitor.get("/api/live/cameras").json
+    assert isinstance(cameras["virtual"], bool)
+    assert all(camera["id"].isdecimal() for camera in cameras["cameras"])

@@ -1,0 +1,106 @@
+"""The page in a real browser: it paints, mixes, renders, shows errors, and complains of nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.browser import CHROMIUM, Browser
+from tests.web.conftest import Visitor
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+
+PATIENCE = 60.0
+"""Seconds; a browser without a GPU on a busy machine needs them."""
+
+BUSY = "document.getElementById('frame').classList.contains('busy')"
+STATUS = "document.getElementById('status').textContent"
+
+
+class Hand:
+    """Somebody at the page."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+
+    def wait(self, expression: str) -> Any:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                if value := self.browser.evaluate(expression):
+                    return value
+            except AssertionError:
+                pass  # the page is still being loaded
+            assert time.monotonic() < until, (expression, self.browser.evaluate("document.body.innerText"))
+            time.sleep(0.1)
+
+    def do(self, script: str) -> Any:
+        return self.browser.evaluate(f"(async () => {{ {script} }})()")
+
+    def click(self, selector: str) -> None:
+        self.do(f"document.querySelector({selector!r}).click()")
+
+    def choose_file(self, path: Path) -> None:
+        root = self.browser.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.browser.call("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+        self.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def painted(self) -> Any:
+        return self.wait(f"{STATUS}.includes('painted in') && !{BUSY} && {STATUS}")
+
+
+@pytest.fixture
+def hand(visitor: Visitor, tmp_path: Path) -> Iterator[Hand]:
+    with Browser(visitor.url, tmp_path / "profile", width=1280, height=800) as browser:
+        yield Hand(browser)
+
+
+def test_the_page_from_the_first_picture_to_the_finished_film(
+    hand: Hand, make_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    hand.wait("window.complaints = []; document.querySelectorAll('.style').length === 2")
+    hand.do("addEventListener('securitypolicyviolation', e => complaints.push(e.violatedDirective + e.blockedURI))")
+    assert "960 × 540 · painted in" in hand.painted()
+    assert hand.do("return document.querySelector('#mix li').innerText").startswith("test")
+
+    hand.choose_file(make_film('<b id="trap">.mkv', frames=6))
+    hand.wait("document.getElementById('source').selectedOptions[0].textContent === '<b id=\"trap\">.mkv'")
+    assert hand.do("return document.getElementById('trap')") is None
+    hand.click(".style[data-style=waves]")
+    hand.click(".style[data-style=mosaic] + .add")
+    hand.do("const s = document.getElementById('strength'); s.value = 0.5; s.dispatchEvent(new Event('input'))")
+    assert hand.do("return document.querySelectorAll('#mix li').length") == 2
+    hand.wait("document.getElementById('command').textContent.includes('-s waves -s mosaic --strength 0.5')")
+    hand.painted()
+    same = "const [a, b] = ['before', 'after'].map(id => document.getElementById(id));"
+    assert hand.do(f"{same} return a.width === b.width && a.width === 64 && a.toDataURL() !== b.toDataURL()")
+
+    hand.click("#render")
+    hand.wait("document.querySelector('#jobs .done')")
+    assert "6 frames in" in hand.do("return document.getElementById('jobs').innerText")
+    hand.click("#jobs .doing button")
+    hand.wait("document.getElementById('result-film').videoWidth === 64")
+    hand.click(".style[data-style=waves]")
+    hand.wait("document.getElementById('result').hidden")
+
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no film\n" * 20)
+    hand.choose_file(notes)
+    hand.wait("document.getElementById('message').innerText.includes('notes.txt')")
+    assert hand.do("return complaints") == []
+
+
+def test_a_narrow_window_scrolls_in_one_direction_only(hand: Hand) -> None:
+    hand.painted()
+    for width in (1280, 820, 390, 320):
+        hand.browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
+        )
+        assert hand.do("return document.documentElement.scrollWidth") <= width
+        box = hand.do("const b = document.getElementById('frame').getBoundingClientRect(); return [b.width, b.height]")
+        assert box[0] > 0.5 * min(width, 1000)
+        assert box[0] / box[1] == pytest.approx(16 / 9, rel=0.02)

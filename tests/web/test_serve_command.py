@@ -1,0 +1,98 @@
+"""`vidstyle serve` as its user meets it: an address, Ctrl-C, errors of one line, no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.web.conftest import ORDER, Visitor, wait_for
+
+FAST = ("--backend", "openvino", "--precision", "fp32", "--no-open")
+
+
+@contextmanager
+def serving(library_root: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Visitor]]:
+    environment = os.environ | {"VIDSTYLE_DATA_DIR": str(library_root)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vidstyle", "serve", "--port", "0", *FAST, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        yield process, Visitor(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_it_prints_its_address_and_ends_tidily_in_the_middle_of_a_job(
+    library_root: Path, tmp_path: Path, make_film: Callable[..., Path], number: signal.Signals, code: int
+) -> None:
+    folder = tmp_path / "painted"
+    with serving(library_root, "--folder", str(folder)) as (process, visitor):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", visitor.url)
+        assert b"vidstyle" in visitor.get("/").body
+        source = visitor.upload(make_film(frames=400, width=96, height=64)).json["id"]
+        job = visitor.post("/api/jobs", {"source": source, "order": ORDER}).json["id"]
+        wait_for(lambda: visitor.job(job)["frames"] > 0)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=30)
+    assert (process.returncode, out) == (code, "")
+    assert "Ctrl-C" in errors
+    assert "Traceback" not in errors
+    assert [file.name for file in folder.iterdir()] == ["in-mosaic.mp4.part"]
+    with av.open(str(folder / "in-mosaic.mp4.part")) as part:
+        assert sum(1 for _ in part.decode(video=0)) > 0
+
+
+def test_a_taken_port_is_one_line_and_exit_code_4(library_root: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "vidstyle", "serve", "--port", str(taken.getsockname()[1]), *FAST]
+        environment = os.environ | {"VIDSTYLE_DATA_DIR": str(library_root)}
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert result.returncode == 4
+    assert result.stdout == ""
+    assert re.fullmatch(r"vidstyle: error: cannot listen at 127\.0\.0\.1:\d+: .*choose another --port\n", result.stderr)
+
+
+def test_another_address_is_warned_of_and_has_a_token(library_root: Path, tmp_path: Path) -> None:
+    with serving(library_root, "--host", "0.0.0.0", "--folder", str(tmp_path)) as (process, visitor):
+        assert "?token=" in visitor.url
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=30)[1]
+    assert "not encrypted" in errors
+
+
+def test_serving_loads_neither_torch_nor_opencv(library_root: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from vidstyle.web.server import StudioServer\n"
+        "from vidstyle.web.studio import Studio\n"
+        "from vidstyle.web.order import Engines\n"
+        "with Studio(folder=Path(sys.argv[1]), engines=Engines(backend='openvino', precision='fp32')) as studio:\n"
+        "    with StudioServer(studio, port=0): studio.to_json(); studio.warm_up()\n"
+        "import json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    environment = os.environ | {"VIDSTYLE_DATA_DIR": str(library_root)}
+    began = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, env=environment
+    )
+    loaded = set(json.loads(result.stdout))
+    assert "openvino" in loaded, time.monotonic() - began
+    assert not loaded & {"torch", "cv2", "onnx"}
