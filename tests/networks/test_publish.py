@@ -1,0 +1,41 @@
+"""What is published: weights as they were learned, but for bits that nobody computes with."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.graph import read_weights
+from vidstyle.networks.publish import publish_network
+
+ARCHITECTURE = Architecture(unshuffle=1, widths=(32, 64), blocks=1, end_kernel=3)
+
+
+def test_published_weights_are_the_learned_ones_to_float16s_precision(tmp_path: Path) -> None:
+    weights = _weights()
+    back = read_weights(publish_network(tmp_path, "small", architecture=ARCHITECTURE, weights=weights) / "network.onnx")
+    assert back.keys() == weights.keys()
+    for name, weight in weights.items():
+        np.testing.assert_allclose(back[name], weight, rtol=2**-11, atol=1e-7)
+
+
+def test_published_weights_compress(tmp_path: Path) -> None:
+    folder = publish_network(tmp_path, "small", architecture=ARCHITECTURE, weights=_weights())
+    graph = (folder / "network.onnx").read_bytes()
+    assert len(zlib.compress(graph)) < 0.7 * len(graph)
+
+
+def _weights() -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    random = np.random.default_rng(0)
+    weights = {}
+    for name, (channels, width, kernel) in ARCHITECTURE.convolutions().items():
+        shape = (width, channels, kernel, kernel)
+        weights[f"{name}.weight"] = random.normal(0, 0.05, shape).astype(np.float32)
+        weights[f"{name}.bias"] = random.normal(0, 0.1, width).astype(np.float32)
+    return weights
