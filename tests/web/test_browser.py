@@ -80,7 +80,7 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     assert hand.do(f"{same} return a.width === b.width && a.width === 64 && a.toDataURL() !== b.toDataURL()")
 
     hand.click("#render")
-    hand.wait("document.querySelector('#jobs .done')")
+    hand.wait("document.querySelector('#jobs .done') !== null")
     assert "6 frames in" in hand.do("return document.getElementById('jobs').innerText")
     hand.click("#jobs .doing button")
     hand.wait("document.getElementById('result-film').videoWidth === 64")

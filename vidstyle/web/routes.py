@@ -161,14 +161,14 @@ def _source(studio: Studio, values: dict[str, Any]) -> Source:
 
 
 def _moment(value: Any) -> Fraction:
-    """Seconds from the beginning, to the millisecond. Raises UsageError."""
+    """Seconds from the beginning, down to the millisecond, so that no frame's time is passed. Raises UsageError."""
     try:
         seconds = float(value)
     except (TypeError, ValueError):
         raise UsageError(f"time {value!r}: it is a number of seconds") from None
     if not 0 <= seconds < 1e6:
         raise UsageError(f"time {value!r}: no film is that long")
-    return Fraction(round(seconds * 1000), 1000)
+    return Fraction(int(seconds * 1000), 1000)
 
 
 _ROUTES = [

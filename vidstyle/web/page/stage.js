@@ -18,6 +18,7 @@ export class Stage {
     this.source = null;
     this.wanted = null;
     this.painting = false;
+    this.drawing = Promise.resolve();
     this.asleep = false;
     this.originals = 0;
     byId("wipe").addEventListener("input", () => this.wipe());
@@ -87,8 +88,9 @@ export class Stage {
     const slow = setTimeout(() => this.busy(EXPLANATION[wish.order.network]), PATIENCE);
     try {
       const [answer] = await Promise.all([send("/api/paint", wish), this.showOriginal(wish)]);
-      await draw(byId("after"), await answer.blob());
-      this.tell(answer.headers);
+      const jpeg = await answer.blob();
+      await this.drawing; // only now: while one painting is drawn, the next is already being painted
+      this.drawing = draw(byId("after"), jpeg).then(() => this.tell(answer.headers));
     } catch (error) {
       if (error.superseded) return;
       byId("status").textContent = "";
