@@ -186,8 +186,8 @@ class FilmReader:
             if isinstance(item, CopiedPacket):
                 yield item
             elif not over:
+                over = self._window.after(self._time(item))  # asked first: `pictures` moves the frame that it is given
                 yield item
-                over = self._window.after(self._time(item))
             elif last is not None and self._time(item) >= last + _INTERLEAVING:
                 break
         yield None
