@@ -129,7 +129,7 @@ class TorchEngine:
             raise BackendError("this engine is closed")
         if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
             expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
-            raise ValueError(f"images are {images.shape}; this engine takes {expected}")
+            raise ValueError(f"images are {tuple(images.shape)}; this engine takes {expected}")
         vector = torch.from_numpy(np.require(style, np.float32, requirements=["C", "W"]))
         with translated_errors("PyTorch failed to run"), torch.inference_mode():
             if self._replay is not None:
