@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,11 @@ from vidstyle.errors import BackendError, UsageError
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
 from vidstyle.interrupts import StopRequest, interruptible, stop_requests
-from vidstyle.media.protocol import FrameSource, Reader
+from vidstyle.media import nvdec
+from vidstyle.media.protocol import FrameSource, Reader, Writer
 from vidstyle.media.reader import FilmReader, open_reader
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
+from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport
 from vidstyle.settings import RenderOptions
@@ -26,6 +27,8 @@ from vidstyle.styles import Library, parse_style
 
 LARGEST_DEFAULT_BATCH = 4
 """Most frames painted at once where nobody asked: more cost memory and gain little."""
+
+Loop = FileLoop[Frame] | FileLoop[DeviceFrame]
 
 
 def render(
@@ -64,25 +67,15 @@ def render(
     look = Look(mix=mix, keep_colors=options.keep_colors, stroke=options.stroke)
     if options.decode == "nvdec":
         options = _on_one_gpu(options)
-    painter = Painter(
-        network,
-        backend=options.backend,
-        device=options.device,
-        precision=options.precision,
-        batch=options.batch or default_batch(),
-        tile=options.tile,
-        say=say,
-    )
+    painter = _painter(network, options, say)
     with stop_requests(stop) as stop, ExitStack() as stack:
         reader = stack.enter_context(interruptible(lambda: _open(source, options)))
         size = options.size.apply(reader.info.width, reader.info.height) if options.size else None
-        frames = _on_device(reader, painter, look) if options.decode == "nvdec" else reader
         writer = stack.enter_context(
             open_writer(target, source=reader, options=_encoding(options, size), overwrite=options.overwrite)
         )
         stack.enter_context(painter)
-        paint = _paint(painter, look, options)
-        loop: FileLoop[Any] = FileLoop(frames, paint, writer, size=size, batch=lambda: painter.batch)
+        loop = _loop(reader, painter, writer, look=look, options=options, size=size)
         painter.prepare(loop.width, loop.height, look=look)
         try:
             loop.run(progress, stop=stop)
@@ -99,6 +92,18 @@ def default_batch() -> int:
     return min(2 * processor().threads, LARGEST_DEFAULT_BATCH)
 
 
+def _painter(network: Network, options: RenderOptions, say: Say) -> Painter:
+    return Painter(
+        network,
+        backend=options.backend,
+        device=options.device,
+        precision=options.precision,
+        batch=options.batch or default_batch(),
+        tile=options.tile,
+        say=say,
+    )
+
+
 def _encoding(options: RenderOptions, size: tuple[int, int] | None) -> EncodeOptions:
     return EncodeOptions(
         codec=options.codec, crf=options.crf, audio=options.audio, bit_depth=options.bit_depth, size=size
@@ -107,8 +112,6 @@ def _encoding(options: RenderOptions, size: tuple[int, int] | None) -> EncodeOpt
 
 def _on_one_gpu(options: RenderOptions) -> RenderOptions:
     """The options with the engine, and the decoder, settled on one GPU. Raises BackendError."""
-    from vidstyle.media import nvdec
-
     if options.backend not in ("auto", "torch"):
         raise nvdec.refusal(f"backend {options.backend} takes no frames from a GPU's memory, torch does")
     return replace(options, backend="torch", device=nvdec.gpu(options.device))
@@ -116,35 +119,55 @@ def _on_one_gpu(options: RenderOptions) -> RenderOptions:
 
 def _open(source: str, options: RenderOptions) -> Reader:
     if options.decode == "nvdec":
-        from vidstyle.media import nvdec
-
         return nvdec.open_film(source, device=options.device, start=options.start, end=options.end)
     return open_reader(source, start=options.start, end=options.end)
 
 
+def _loop(
+    reader: Reader,
+    painter: Painter,
+    writer: Writer,
+    *,
+    look: Look,
+    options: RenderOptions,
+    size: tuple[int, int] | None,
+) -> Loop:
+    """The loop over frames in host memory or, with NVDEC, over those in the GPU's."""
+    if options.decode == "nvdec":
+        film = _on_device(reader, painter, look)
+        return FileLoop(film, _paint_on_device(painter, look), writer, batch=lambda: painter.batch)
+    paint = _paint(painter, look, stabilize=options.stabilize)
+    return FileLoop(reader, paint, writer, size=size, batch=lambda: painter.batch)
+
+
+def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[Sequence[Frame]], Iterable[Frame]]:
+    """What the loop calls for every batch: the painter, then the stabiliser where it is asked for."""
+    stabilizer = _stabilizer() if stabilize else None
+
+    def paint(frames: Sequence[Frame]) -> Iterable[Frame]:
+        batch = FrameBatch.stack(frames)
+        painted = painter.paint(batch.images, look)
+        return batch.with_images(stabilizer(batch.images, painted) if stabilizer else painted)
+
+    return paint
+
+
+def _paint_on_device(painter: Painter, look: Look) -> Callable[[Sequence[DeviceFrame]], Iterable[Frame]]:
+    """The same for frames in the GPU's memory, which no stabiliser takes."""
+
+    def paint(frames: Sequence[DeviceFrame]) -> Iterable[Frame]:
+        painted = painter.paint_on_device([frame.image for frame in frames], look)
+        return [frame.with_image(image) for frame, image in zip(frames, painted, strict=True)]
+
+    return paint
+
+
 def _on_device(reader: Reader, painter: Painter, look: Look) -> FrameSource[DeviceFrame]:
     """The film's frames where NVDEC put them. Raises UsageError or BackendError where they would have to leave."""
-    from vidstyle.media import nvdec
-
     if why := painter.host_work(look, width=reader.info.width, height=reader.info.height):
         raise UsageError(f"{why}: leave out --decode nvdec, or change that")
     assert isinstance(reader, FilmReader)  # it is what `_open` gave
     return nvdec.DeviceFilm(reader)
-
-
-def _paint(painter: Painter, look: Look, options: RenderOptions) -> Callable[[Sequence[Any]], Iterable[Frame]]:
-    """What the loop calls for every batch: the painter, then the stabiliser where it is asked for."""
-
-    def paint_on_device(frames: Sequence[DeviceFrame]) -> Iterable[Frame]:
-        painted = painter.paint_on_device([frame.image for frame in frames], look)
-        return [frame.with_image(image) for frame, image in zip(frames, painted, strict=True)]
-
-    def paint(frames: Sequence[Frame]) -> Iterable[Frame]:
-        batch = FrameBatch.stack(frames)
-        return batch.with_images(finish(batch.images, painter.paint(batch.images, look)))
-
-    finish = _stabilizer() if options.stabilize else lambda film, painted: painted
-    return paint_on_device if options.decode == "nvdec" else paint
 
 
 def _stabilizer() -> Callable[[ImageArray, ImageArray], ImageArray]:
@@ -166,7 +189,7 @@ def _report(
     options: RenderOptions,
     *,
     networks: list[str],
-    loop: FileLoop[Any],
+    loop: Loop,
     painter: Painter,
     warnings: list[str],
 ) -> RenderReport:

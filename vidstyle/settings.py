@@ -100,10 +100,15 @@ class RenderOptions:
             raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
         if self.decode not in ("cpu", "nvdec"):
             raise UsageError(f"decode is {self.decode!r}; it is 'cpu' or 'nvdec'")
-        asked = {"--mode gatys": self.mode == "gatys", "--stabilize": self.stabilize, "--size": self.size}
-        on_host = [flag for flag, is_asked in (asked | {"--tile": self.tile}).items() if is_asked]
-        if self.decode == "nvdec" and on_host:
-            raise UsageError(f"{on_host[0]} works on frames in host memory: leave out --decode nvdec")
+        on_host = {
+            "--mode gatys": self.mode == "gatys",
+            "--stabilize": self.stabilize,
+            "--size": self.size is not None,
+            "--tile": self.tile,
+        }
+        asked = [flag for flag, is_asked in on_host.items() if is_asked]
+        if self.decode == "nvdec" and asked:
+            raise UsageError(f"{asked[0]} works on frames in host memory: leave out --decode nvdec")
         if self.bit_depth not in (8, 10):
             raise UsageError(f"bit depth is {self.bit_depth}; it is 8 or 10")
         if self.batch is not None and self.batch < 1:
