@@ -168,6 +168,19 @@ def test_films_that_need_the_host_are_refused(tmp_path: Path, write: Callable[[P
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_film_that_is_cropped_at_its_left_is_refused(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's frames keep what is cut off there, and so are wider than the film."""
+    decode = FilmDecoder.decode
+
+    def uncropped(self: FilmDecoder, packet: Packet[Stream] | None) -> list[VideoFrame]:
+        return [frame.reformat(width=frame.width + 8) for frame in decode(self, packet)]
+
+    monkeypatch.setattr(FilmDecoder, "decode", uncropped)
+    with pytest.raises(BackendError, match="cropped at its left or top"):
+        events(film())
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_a_film_whose_first_frame_is_not_the_hosts_is_refused(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the GPU's frames were cropped or coloured otherwise, or not finished when they are read."""
     convert = nvdec.rgb_from_nv12
@@ -176,7 +189,6 @@ def test_a_film_whose_first_frame_is_not_the_hosts_is_refused(film: Film, monkey
         events(film())
 
 
-@pytest.mark.usefixtures("stand_in")
 def test_a_film_that_turns_interlaced_on_its_way_is_refused() -> None:
     """The filters of the host take no frames in a GPU's memory."""
     picture = PictureFilter(orientation=UPRIGHT, time_base=Fraction(1, 25), notes=Notes())

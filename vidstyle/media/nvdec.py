@@ -18,6 +18,7 @@ from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from vidstyle.backends.protocol import Availability
 from vidstyle.backends.torch import Torch, accelerator, find_device, translated_errors
@@ -83,6 +84,7 @@ class DeviceFilm:
     def __init__(self, reader: FilmReader) -> None:
         self._reader = reader
         self._refuse_unfit(reader.first)
+        self._refuse_cropped(reader.first)
         self._siting = chroma_siting(reader.first)
         self._compare_with_host(reader.first)
 
@@ -116,7 +118,7 @@ class DeviceFilm:
             what = "deinterlaced" if frame.interlaced_frame else "turned upright"
             raise refusal(f"the film must be {what}, which is done in host memory")
         if surface is None:
-            raise refusal(f"the GPU does not decode this kind of {info.codec} ({frame.format.name})")
+            raise refusal(f"FFmpeg does not decode this kind of {info.codec} ({frame.format.name}) on the GPU")
         if surface not in ("nv12", "p010le"):
             raise refusal(f"the GPU gives this film's frames as {surface}")
         if (frame.width, frame.height) != (info.width, info.height):
@@ -125,6 +127,13 @@ class DeviceFilm:
             raise refusal(f"of frames with odd sides ({info.width}x{info.height}) PyAV leaves out chroma at the edge")
         if frames_colour(colour) != colour:
             raise refusal("the film's colours are mapped to BT.709, which is done in host memory")
+
+    def _refuse_cropped(self, frame: VideoFrame) -> None:
+        """FFmpeg cuts such frames only at the right and the bottom, and PyAV does not tell what is left to be cut."""
+        film = self._reader.container.streams[self._reader.video_stream]
+        assert isinstance(film, VideoStream)
+        if (frame.width, frame.height) != (film.codec_context.width, film.codec_context.height):
+            raise refusal("the film is cropped at its left or top, which is done in host memory")
 
     def _compare_with_host(self, frame: VideoFrame) -> None:
         converter = RgbConverter(width=frame.width, height=frame.height, alpha=False, notes=Notes())
