@@ -148,6 +148,11 @@ class Shelf:
                 self._pictures.popitem(last=False)
             return self._pictures[key]
 
+    def close(self) -> None:
+        """Wait for the frame that is being decoded, and forget all."""
+        with self._decoding:
+            self._pictures.clear()
+
     def _decode(self, source: Source, at: Fraction) -> ImageArray:
         if source.id == SCENE:
             return scene(source.width, source.height, seconds=float(at))

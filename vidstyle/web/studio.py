@@ -89,6 +89,7 @@ class Studio:
         self.broadcast.stop()
         self.jobs.close()
         self.artist.close()
+        self.shelf.close()
         self._uploads.cleanup()
 
     def __enter__(self) -> Self:
