@@ -57,8 +57,8 @@ class Progress:
 class FileLoop(Generic[F]):
     """One run from `reader` through `paint` to `writer`; opening and closing them is the caller's.
 
-    `paint` gets frames of one size and gives the same moments painted. Frames are scaled to `size` (width, height)
-    before. `batch` is asked before every batch: the painter may lower it.
+    `paint` gets frames of one size and gives the same moments painted. Before, frames in host memory are scaled to
+    `size` (width, height). `batch` is asked before every batch: the painter may lower it.
     """
 
     def __init__(

@@ -71,6 +71,7 @@ class _Typing:
         }
 
     def run(self) -> onnx.ModelProto:
+        """The whole graph, typed and checked. Raises BackendError where its types cannot be settled."""
         self.kinds |= {i.name: _INPUTS[i.name] for i in self.source.graph.input}
         self.renamed[FRAMES] = self.cast(FRAMES, self.inner)
         for node in self.source.graph.node:

@@ -216,6 +216,7 @@ def _painting(network: Network, info: EngineInfo) -> nn.Module:
             self.network = network_module
 
         def forward(self, frames: Tensor, style: Tensor) -> Tensor:
+            """(N, H, W, 3) uint8 RGB in the style (S,) float32 to the same; sides are padded to the stride inside."""
             height, width = frames.shape[1:3]
             missing = [max(2 * stride, -(-side // stride) * stride) - side for side in (height, width)]
             pictures = frames.permute(0, 3, 1, 2).to(kind, memory_format=memory) / 255

@@ -24,6 +24,7 @@ LARGEST_COUNT = 200
 
 
 def main(case_text: str, seconds_text: str) -> None:
+    """Time one `Case`, given as JSON, for that many seconds; prints ms a frame, MB and the device as JSON."""
     case = Case(**json.loads(case_text))
     cpu.guard()
     frames = moving_pictures(case.width, case.height, case.batch)

@@ -88,6 +88,7 @@ class Capture:
         return state
 
     def start(self) -> None:
+        """Begin to read the camera, in a thread of its own."""
         self._thread.start()
 
     def go(self) -> None:

@@ -75,10 +75,12 @@ class Control:
 
     @property
     def settings(self) -> LiveSettings:
+        """All settings as they stand now; a change makes new ones."""
         return self._settings
 
     @property
     def wants_to_quit(self) -> bool:
+        """Whether somebody has asked the session to end."""
         return self._quit.is_set()
 
     def wait_for_quit(self, timeout: float) -> bool:
@@ -115,9 +117,11 @@ class Control:
         return {**asdict(self._settings), "names": list(self.names), "commands": sorted(self._commands)}
 
     def next_style(self) -> None:
+        """The one after the heaviest style, in the order of `names`, alone."""
         self._step(1)
 
     def previous_style(self) -> None:
+        """The one before the heaviest style, in the order of `names`, alone."""
         self._step(-1)
 
     def choose(self, which: int | str) -> None:
@@ -155,9 +159,11 @@ class Control:
         self._change(strength=round(float(strength), 3))
 
     def stronger(self, change: float) -> None:
+        """Change the strength by `change` (below 0: weaker), as far as 0..1 allows."""
         self.set_strength(min(1.0, max(0.0, self._settings.strength + change)))
 
     def keep_colors(self, on: bool | None = None) -> None:
+        """Paint with the camera's own colours, or the style's; None turns it over."""
         self._switch("keep_colors", on)
 
     def set_stroke(self, stroke: float) -> None:
@@ -172,12 +178,15 @@ class Control:
         self.set_stroke(STROKES[min(max(nearest + steps, 0), len(STROKES) - 1)])
 
     def stabilize(self, on: bool | None = None) -> None:
+        """Hold strokes still where the picture is still; None turns it over."""
         self._switch("stabilize", on)
 
     def mirror(self, on: bool | None = None) -> None:
+        """Show the picture as a mirror does; None turns it over."""
         self._switch("mirror", on)
 
     def split(self, on: bool | None = None) -> None:
+        """Show the left half as the camera sees it, the right half painted; None turns it over."""
         self._switch("split", on)
 
     def freeze(self, on: bool | None = None) -> None:
@@ -185,9 +194,11 @@ class Control:
         self._switch("frozen", on)
 
     def overlay(self, on: bool | None = None) -> None:
+        """Write style, rate and latency upon the preview, not the outputs; None turns it over."""
         self._switch("overlay", on)
 
     def help(self, on: bool | None = None) -> None:
+        """Show the keys in the preview; None turns it over."""
         self._switch("help", on)
 
     def snapshot(self, path: str | None = None) -> None:
@@ -213,6 +224,7 @@ class Control:
                 self._change(recording=path if isinstance(path, str) else time.strftime("vidstyle-%Y%m%d-%H%M%S.mp4"))
 
     def quit(self) -> None:
+        """Ask the session to end; it closes its recording and outputs itself."""
         self._quit.set()
 
     def _neighbour(self, name: str, steps: int) -> str:

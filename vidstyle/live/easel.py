@@ -30,6 +30,7 @@ class _Setup:
     networks: frozenset[str]
 
     def serves(self, other: _Setup) -> bool:
+        """Whether everything that `other` needs is compiled here, at the same size."""
         return self.size == other.size and self.networks >= other.networks
 
 

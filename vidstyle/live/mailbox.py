@@ -47,6 +47,7 @@ class Mailbox(Generic[T]):
 
     @property
     def is_empty(self) -> bool:
+        """Whether nothing waits to be taken."""
         with self._changed:
             return not self._items
 

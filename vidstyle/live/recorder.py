@@ -53,6 +53,7 @@ class Recorder:
         return [self._outlet] if self._outlet else []
 
     def hear(self, sound: Sound) -> None:
+        """Sound for the film that is being recorded; without one it is lost."""
         if outlet := self._outlet:
             outlet.hear(sound)
 

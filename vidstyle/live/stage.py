@@ -78,6 +78,7 @@ class Stage:
         return self.governor.share if self.governor else 1.0
 
     def start(self) -> None:
+        """Begin to paint and to show, in a thread of its own."""
         self._thread.start()
 
     @property
@@ -86,6 +87,7 @@ class Stage:
         return self._thread.ident is not None and not self._thread.is_alive()
 
     def stop(self) -> None:
+        """End after the picture in hand, and wait for that."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -33,6 +33,7 @@ class LatencyHistogram:
         self._counts = np.zeros(BUCKETS, np.int64)
 
     def add(self, seconds: float) -> None:
+        """Count one latency; what lies outside the buckets goes to the nearest."""
         self._counts[min(max(int(seconds / BUCKET), 0), BUCKETS - 1)] += 1
 
     def percentile(self, share: float) -> float | None:
@@ -44,6 +45,7 @@ class LatencyHistogram:
         return (bucket + 1) * BUCKET * 1000
 
     def as_json(self) -> dict[str, float | None]:
+        """Median, 95th and 99th percentile in ms; None before the first latency."""
         return {f"p{p}": self.percentile(p / 100) for p in (50, 95, 99)}
 
 
@@ -61,6 +63,7 @@ class _Deliveries:
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def deliver(self, now: float, latency: float) -> None:
+        """A picture arrived at `now`, `latency` seconds after it was captured."""
         self.delivered += 1
         self.latency.add(latency)
         self.first = now if self.first is None else self.first
@@ -80,6 +83,7 @@ class _Deliveries:
         return (len(self.recent) - 1) / max(now - self.recent[0], 1e-6)
 
     def as_json(self, now: float) -> dict[str, Any]:
+        """Counts, frames a second from first to last and of late, and latencies in ms."""
         return {
             "delivered": self.delivered,
             "dropped": self.dropped.total(),
@@ -119,6 +123,7 @@ class Statistics:
             self._session.dropped[reason] += 1
 
     def camera_reconnected(self) -> None:
+        """The camera was lost and is back."""
         with self._lock:
             self._session.reconnects += 1
 
@@ -128,6 +133,7 @@ class Statistics:
             self._session.repeated += 1
 
     def add_output(self, name: str) -> None:
+        """Count for an output of this name too; a second time changes nothing."""
         with self._lock:
             self._outputs.setdefault(name, _Deliveries())
 
@@ -159,10 +165,12 @@ class Statistics:
                 self._awaited[index] = left - 1
 
     def output_repeated(self, output: str) -> None:
+        """The output showed a picture again, or a notice."""
         with self._lock:
             self._outputs[output].repeated += 1
 
     def output_reconnected(self, output: str) -> None:
+        """The output was lost and is back."""
         with self._lock:
             self._outputs[output].reconnects += 1
 

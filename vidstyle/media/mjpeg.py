@@ -149,6 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def do_GET(self) -> None:
+        """The page, `/stream`, `/stats`, `/health` (503 while the camera is not live) and `/snapshot.jpg`."""
         if not self._host_is_ours():
             return
         page, path = self.server.page, urlsplit(self.path).path

@@ -84,6 +84,7 @@ class RtmpTransport(TcpTransport):
             raise OutputLost(f"{self._name}: no RTMP server answers ({error})") from error
 
     def write(self, data: bytes) -> int:
+        """Take bytes of an FLV file, send every complete tag. Raises OutputLost where the server has gone."""
         self._held += data
         if not self._has_started and len(self._held) >= _FILE_HEADER:
             del self._held[:_FILE_HEADER]
@@ -107,6 +108,7 @@ class RtmpTransport(TcpTransport):
                 raise OutputLost(f"{self._name}: the server has gone ({error})") from error
 
     def close(self) -> None:
+        """Tell the server that the stream is over, if it still hears, and leave."""
         if self._socket:
             with contextlib.suppress(OSError, OutputLost):
                 self._command("deleteStream", None, float(self._stream))

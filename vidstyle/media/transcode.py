@@ -47,6 +47,7 @@ class AudioRoute:
         )
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """Encoded packets that became ready with `packet`: none, one or several. A damaged packet gives none."""
         try:
             frames = self._decoder.decode(packet)
         except av.error.InvalidDataError:
@@ -56,6 +57,7 @@ class AudioRoute:
                 yield from self._encode(piece)
 
     def flush(self) -> Iterator[Packet[Stream]]:
+        """What decoder, resampler and encoder still hold, at the end."""
         for frame in [*self._decoder.decode(None), None]:
             for piece in self._resampler.resample(frame):
                 yield from self._encode(piece)
@@ -98,6 +100,7 @@ class SubtitleRoute:
         self._end: int | None = None  # of the text before
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """The text in the new format, at its old time; nothing for one without a time or that FFmpeg cannot read."""
         if packet.pts is None:
             return
         try:
@@ -128,4 +131,5 @@ class SubtitleRoute:
         return text
 
     def flush(self) -> Iterator[Packet[Stream]]:
+        """Nothing: every text was given at once."""
         yield from ()

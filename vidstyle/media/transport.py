@@ -36,7 +36,9 @@ class Transport(Protocol):
         """Reach the receiver. Raises ReceiverAbsent while one is waited for, OutputLost, OutputError."""
         ...
 
-    def write(self, data: bytes) -> int: ...
+    def write(self, data: bytes) -> int:
+        """Take the container's next bytes, all of them; returns how many that was. Some may be held back."""
+        ...
 
     def flush(self) -> None:
         """Send what was held back: a picture is complete."""
@@ -46,7 +48,9 @@ class Transport(Protocol):
         """Leave the receiver; another may come."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the receiver for good, and give the port back where receivers connect to us."""
+        ...
 
 
 def transport_for(url: str) -> Transport:
@@ -88,6 +92,7 @@ class UdpTransport:
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
+        """Find the address. Raises OutputLost where the host's name is not known."""
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
             self._socket = socket.socket(family, kind, protocol)
@@ -97,19 +102,23 @@ class UdpTransport:
             raise OutputLost(f"udp://{self._host}:{self._port} cannot be reached: {error.strerror}") from error
 
     def write(self, data: bytes) -> int:
+        """Send as many full datagrams as there are; the rest waits for more bytes or `flush`."""
         self._held += data
         while len(self._held) >= DATAGRAM:
             self._send(DATAGRAM)
         return len(data)
 
     def flush(self) -> None:
+        """Send what waits as a datagram of its own, however short."""
         if self._held:
             self._send(len(self._held))
 
     def hang_up(self) -> None:
+        """The same as `close`: datagrams have no connection."""
         self.close()
 
     def close(self) -> None:
+        """Give the socket back; what waits to be sent is dropped."""
         if self._socket:
             self._socket.close()
         self._socket = None
@@ -140,6 +149,7 @@ class TcpTransport:
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
+        """Raises OutputLost where nobody takes the connection within `PATIENCE` seconds."""
         try:
             self._take(socket.create_connection((self._host, self._port), PATIENCE))
         except OSError as error:
@@ -149,6 +159,7 @@ class TcpTransport:
             ) from error
 
     def write(self, data: bytes) -> int:
+        """Send everything. Raises OutputLost where that takes more than `PATIENCE` seconds."""
         if not self._socket:
             raise OutputLost(f"{self._name}: not connected")
         try:
@@ -161,11 +172,13 @@ class TcpTransport:
         """Nothing is held back."""
 
     def hang_up(self) -> None:
+        """Close the connection; `connect` makes a new one."""
         if self._socket:
             self._socket.close()
         self._socket = None
 
     def close(self) -> None:
+        """The same as `hang_up`."""
         self.hang_up()
 
     def _take(self, connection: socket.socket) -> None:
@@ -185,6 +198,7 @@ class ListeningTransport(TcpTransport):
         self._server: socket.socket | None = None
 
     def connect(self) -> None:
+        """Take whoever waits, at once. Raises ReceiverAbsent if nobody does, OutputError if the port is taken."""
         if self._server is None:
             try:
                 self._server = socket.create_server((self._host, self._port))
@@ -199,6 +213,7 @@ class ListeningTransport(TcpTransport):
             raise ReceiverAbsent(f"{self._name}: nobody has connected yet") from None
 
     def close(self) -> None:
+        """Close the connection, and listen no more."""
         self.hang_up()
         if self._server:
             self._server.close()
@@ -216,6 +231,7 @@ class ProgramTransport:
         self._program: subprocess.Popen[bytes] | None = None
 
     def connect(self) -> None:
+        """Start ffmpeg, which connects. Raises OutputError where there is none, or none that has SRT."""
         ffmpeg = shutil.which("ffmpeg")
         if not ffmpeg or not _speaks(ffmpeg, "srt"):
             found = "the ffmpeg on this system has no SRT" if ffmpeg else "SRT needs the ffmpeg program, not found here"
@@ -225,6 +241,7 @@ class ProgramTransport:
         self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
     def write(self, data: bytes) -> int:
+        """Hand `data` to ffmpeg; returns how many bytes. Raises OutputLost with its last words once it has ended."""
         program = self._program
         if not program or not program.stdin or program.poll() is not None:
             raise OutputLost(f"{self._url}: {self._last_words() or 'ffmpeg has ended'}")
@@ -234,11 +251,13 @@ class ProgramTransport:
             raise OutputLost(f"{self._url}: {self._last_words() or error}") from error
 
     def flush(self) -> None:
+        """Hand over what Python still holds."""
         if self._program and self._program.stdin:
             with contextlib.suppress(OSError):  # the next write tells why
                 self._program.stdin.flush()
 
     def hang_up(self) -> None:
+        """End ffmpeg by the end of its input, after `PATIENCE` seconds by force."""
         program, self._program = self._program, None
         if not program:
             return
@@ -254,6 +273,7 @@ class ProgramTransport:
             program.stderr.close()
 
     def close(self) -> None:
+        """The same as `hang_up`."""
         self.hang_up()
 
     def _last_words(self) -> str:

@@ -58,6 +58,7 @@ class _Builder(Nodes):
         self.bordered: set[str] = set()
 
     def build(self) -> onnx.ModelProto:
+        """(N, H, W, 3) uint8 `frames` and a `style` (S,) float32 to `painted`, like `frames`, of any size."""
         arch = self.architecture
         x = self.stem("frames")
         levels = []

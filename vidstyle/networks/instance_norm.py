@@ -41,6 +41,7 @@ class _ConditionalInstanceNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float, with_spikes: bool
     ) -> tuple[Tensor, Tensor | None]:
+        """Of `x` (N, C, H, W), `scale` and `shift` (N, C): the same shape as `x`, and spikes (N,) or None."""
         n, c, h, w = x.shape
         normal, _, inverse_deviation = torch.native_group_norm(x, None, None, n, c, h * w, c, epsilon)
         ctx.save_for_backward(normal, inverse_deviation, scale)
@@ -50,6 +51,7 @@ class _ConditionalInstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        """Slopes of both results to those of `x` (N, C, H, W), `scale` and `shift` (N, C); the rest has none."""
         slope, slope_of_spikes = slopes
         normal, inverse_deviation, scale = ctx.saved_tensors
         n, c, h, w = normal.shape
