@@ -127,7 +127,7 @@ class SlowRender:
 
 def slow_jobs(library: Library, tmp_path: Path, render: SlowRender) -> tuple[Jobs, Source]:
     shelf = Shelf(tmp_path)
-    source = Source(id="x", name="in.mkv", kind="film", width=64, height=48, seconds=1, rate=25)
+    source = Source(id="x", name="in.mkv", kind="film", width=64, height=48, aspect=4 / 3, seconds=1, rate=25)
     return Jobs(library, ENGINES, shelf, folder=tmp_path / "films", render=render), source
 
 

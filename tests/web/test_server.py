@@ -141,6 +141,15 @@ def test_an_unexpected_error_is_one_line_too(visitor: Visitor, studio: Studio, m
     assert (answer.status, answer.error) == (500, "unexpected ZeroDivisionError: division by zero")
 
 
+def test_a_cache_that_cannot_be_written_to_is_an_output_error(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VIDSTYLE_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="VIDSTYLE_CACHE_DIR"):
+        Studio(folder=tmp_path, library=library)
+
+
 def test_a_taken_port_is_an_output_error(visitor: Visitor, studio: Studio) -> None:
     port = urlsplit(visitor.url).port or 0
     for wrong in (port, 99999):

@@ -43,14 +43,16 @@ Read = Callable[[int], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A film or picture on the shelf. `name` is what its owner calls it, never a path; `seconds` is how
-    long it lasts and `rate` its frames a second, None where it does not say or, as a picture, has none."""
+    """A film or picture on the shelf. `name` is what its owner calls it, never a path; `aspect` is width over
+    height as it is shown (its pixels need not be square); `seconds` is how long it lasts and `rate` its frames
+    a second, None where it does not say or, as a picture, has none."""
 
     id: str
     name: str
     kind: Literal["film", "picture"]
     width: int
     height: int
+    aspect: float
     seconds: float | None
     rate: float | None
 
@@ -65,6 +67,7 @@ _SCENE = Source(
     kind="film",
     width=SCENE_WIDTH,
     height=SCENE_HEIGHT,
+    aspect=SCENE_WIDTH / SCENE_HEIGHT,
     seconds=SCENE_SECONDS,
     rate=SCENE_RATE,
 )
@@ -198,6 +201,7 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
         kind="picture" if still else "film",
         width=info.width,
         height=info.height,
+        aspect=float(info.width * info.pixel_aspect / info.height),
         seconds=None if still or info.duration is None else float(info.duration),
         rate=None if still or info.rate is None else float(info.rate),
     )

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from vidstyle import __version__
 from vidstyle.cache import cache_folder
-from vidstyle.errors import StyleError
+from vidstyle.errors import OutputError, StyleError
 from vidstyle.previews import FILE, paint_preview
 from vidstyle.styles import DEFAULT_STYLE, Library, StyleCard
 from vidstyle.web.artist import Artist
@@ -35,10 +35,16 @@ class Studio:
         engines: Engines | None = None,
         obs_port: int = OBS_PORT,
     ) -> None:
-        """Finished films go to `folder`. Raises OSError if the cache cannot be written to."""
+        """Finished films go to `folder`. Raises OutputError if the cache cannot be written to."""
         self.library = library or Library()
         engines = engines or Engines()
-        self._uploads = tempfile.TemporaryDirectory(prefix="studio-", dir=cache_folder("studio"))
+        try:
+            # What cannot be removed at the end (Windows keeps open files) may stay: it is a cache.
+            self._uploads = tempfile.TemporaryDirectory(
+                prefix="studio-", dir=cache_folder("studio"), ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise OutputError(f"the cache cannot be written to ({error}); VIDSTYLE_CACHE_DIR moves it") from error
         self.shelf = Shelf(Path(self._uploads.name))
         self.artist = Artist(self.library, engines)
         self.jobs = Jobs(self.library, engines, self.shelf, folder=folder)

@@ -20,7 +20,7 @@ export class Stage {
     this.painting = false;
     this.drawing = Promise.resolve();
     this.asleep = false;
-    this.originals = 0;
+    this.original = null;
     byId("wipe").addEventListener("input", () => this.wipe());
     byId("at").addEventListener("input", () => this.moveTo(Number(byId("at").value)));
     order.addEventListener("change", () => this.paint());
@@ -36,11 +36,13 @@ export class Stage {
   /** Show another film or picture. */
   show(source) {
     this.source = source;
+    for (const id of ["before", "after"]) clear(byId(id)); // no painting of one picture over another
+    this.original = null;
     const last = source.seconds ? Math.max(0, source.seconds - 1 / (source.rate || 25)) : 0;
     byId("moment").hidden = !last;
     byId("at").max = last;
     byId("at").step = source.rate ? 1 / source.rate : 0.04;
-    this.ratio(source.width / source.height);
+    this.ratio(source.aspect);
     this.moveTo(source.id === "scene" ? 4 : Math.min(last, last / 3));
   }
 
@@ -63,7 +65,7 @@ export class Stage {
     byId("frame").classList.toggle("live", asleep);
     if (!asleep && this.source) {
       byId("veil").hidden = true;
-      this.ratio(this.source.width / this.source.height);
+      this.ratio(this.source.aspect);
       this.paint();
     }
   }
@@ -122,6 +124,10 @@ export class Stage {
     const painted = engine ? `painted in ${headers.get("X-Milliseconds")} ms by ${engine}` : "as it is";
     byId("status").textContent = `${width} × ${height} · ${painted}`;
   }
+}
+
+function clear(canvas) {
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
 /** Draw a JPEG without the flicker that an image element has between two pictures. */

@@ -28,8 +28,9 @@ class Studio {
   listen() {
     byId("open").addEventListener("click", () => byId("file").click());
     byId("file").addEventListener("change", () => {
-      this.take(byId("file").files[0]);
+      const file = byId("file").files[0];
       byId("file").value = "";
+      if (file) this.take(file);
     });
     byId("source").addEventListener("change", () => this.show(byId("source").value));
     byId("mode-still").addEventListener("click", () => this.setMode(false));
