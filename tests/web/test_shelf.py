@@ -64,6 +64,30 @@ def test_a_photograph_is_a_picture(shelf: Shelf, tmp_path: Path) -> None:
     assert number_of(shelf.picture(source, Fraction(0))) == 3
 
 
+class Pipe:
+    """Takes what is written and cannot go back, as a browser's recorder: the file never says how long it is."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+
+def test_a_film_that_does_not_say_how_long_it_is_has_its_slider(shelf: Shelf) -> None:
+    pipe = Pipe()
+    with av.open(pipe, "w", format="matroska") as film:
+        stream = film.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
+        for index in range(10):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(index, 64, 48), format="rgb24")))
+        film.mux(stream.encode(None))
+    source = put(shelf, pipe.data)
+    assert source.seconds == pytest.approx(0.36)
+    assert number_of(shelf.picture(source, Fraction(8, 25))) == 8
+
+
 @pytest.mark.parametrize(("at", "number"), [(0, 0), (0.2, 5), (0.21, 6), (0.44, 11), (9, 11)])
 def test_the_frame_at_a_moment(shelf: Shelf, make_film: MakeFilm, at: float, number: int) -> None:
     source = put(shelf, make_film(frames=12).read_bytes())

@@ -7,13 +7,18 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+import av.error
+
 from vidstyle.errors import InputError, OutputError, UsageError
 from vidstyle.frames import ImageArray
+from vidstyle.media.demux import choose_film, time_base_of
+from vidstyle.media.opening import open_container
 from vidstyle.media.reader import open_reader
 from vidstyle.media.scale import resize
 from vidstyle.media.synthetic import scene, write_film
@@ -194,7 +199,8 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
         info = reader.info
         if next(iter(reader), None) is None:
             raise InputError(f"cannot read '{path}': no frame of it can be decoded")
-    still = info.frames == 1 and info.rate is None
+        still = info.frames == 1 and info.rate is None
+        seconds = None if still else info.duration or _seconds_of_packets(path)
     return Source(
         id=source_id,
         name=name,
@@ -202,9 +208,21 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
         width=info.width,
         height=info.height,
         aspect=float(info.width * info.pixel_aspect / info.height),
-        seconds=None if still or info.duration is None else float(info.duration),
+        seconds=None if seconds is None else float(seconds),
         rate=None if still or info.rate is None else float(info.rate),
     )
+
+
+def _seconds_of_packets(path: Path) -> Fraction | None:
+    """How long a film lasts that does not say so, as browsers record them; None where its packets have no times."""
+    times: list[int] = []
+    with open_container(path) as film:
+        stream = choose_film(film, name=str(path))
+        # A film that is damaged towards its end lasts as long as it can be read.
+        with suppress(av.error.FFmpegError, IndexError):
+            for packet in film.demux(stream):
+                times += [] if packet.pts is None else [packet.pts]
+        return (max(times) - min(times)) * time_base_of(stream) if times else None
 
 
 def _frame(path: Path, at: Fraction) -> ImageArray:

@@ -20,7 +20,7 @@ class Studio {
     this.jobs = new Jobs(this.order, this.stage, values.folder);
     this.live = new Live(this.order, this.stage);
     new Gallery(byId("styles"), this.order);
-    for (const source of values.sources) this.add(source);
+    values.sources.forEach((source) => this.add(source));
     this.listen();
     this.show("scene");
   }
@@ -35,6 +35,7 @@ class Studio {
     byId("source").addEventListener("change", () => this.show(byId("source").value));
     byId("mode-still").addEventListener("click", () => this.setMode(false));
     byId("mode-live").addEventListener("click", () => this.setMode(true));
+    addEventListener("focus", () => this.refresh());
     document.addEventListener("dragover", (event) => {
       event.preventDefault();
       byId("drop").hidden = false;
@@ -59,6 +60,16 @@ class Studio {
 
   get isLive() {
     return byId("mode-live").getAttribute("aria-pressed") === "true";
+  }
+
+  /** What another tab has opened meanwhile. */
+  async refresh() {
+    try {
+      const { sources } = await get("/api/studio");
+      sources.filter((source) => !this.sources.has(source.id)).forEach((source) => this.add(source));
+    } catch {
+      // the studio is closed; what the user does next says so
+    }
   }
 
   add(source) {
