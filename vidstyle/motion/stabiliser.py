@@ -80,7 +80,7 @@ class Stabiliser:
     differs from the present one, or the warped earlier result from the new painting, the new painting is shown
     alone. A cut, or another frame size, starts anew. With `fine`, for files, the flow is a better one found on
     a frame below 560 and followed only where the flow back agrees, strokes that the network binds to its canvas are
-    not carried (`_loyalty`), all is warped at full size, bicubic, and the contrast that averaging takes from
+    not carried (`_loyalty`), all is warped at full size, by Lanczos' kernel, and the contrast that averaging takes from
     strokes is put back (`match_contrast`): many times the cost of `LiveBlend`. No torch. Not thread-safe.
     """
 
@@ -212,7 +212,7 @@ def _blend_fine(new: ImageArray, old: ImageArray, *, flow: FlowArray, share: _Pl
     full_share = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
     paint = _opaque(new)
     blend = cv2.blendLinear(_fetch(_opaque(old), full_flow, sharp=True), paint, full_share, 1 - full_share)
-    matched = match_contrast(np.asarray(blend, np.uint8), paint, bands=3, window=3)
+    matched = match_contrast(np.asarray(blend, np.uint8), paint, bands=3, window=7)
     return np.asarray(cv2.cvtColor(matched, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
@@ -230,8 +230,11 @@ def _opaque(picture: ImageArray) -> _Bytes:
 
 
 def _fetch(picture: _Bytes, flow: FlowArray, *, sharp: bool = False) -> _Bytes:
-    """Warp; what comes from beyond the edge is 0 in all channels, the opaque fourth too."""
-    how = (cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR) | cv2.WARP_RELATIVE_MAP
+    """Warp; what comes from beyond the edge is 0 in all channels, the opaque fourth too.
+
+    `sharp` is for what is warped again and again, frame after frame: Lanczos' kernel keeps strokes longest.
+    """
+    how = (cv2.INTER_LANCZOS4 if sharp else cv2.INTER_LINEAR) | cv2.WARP_RELATIVE_MAP
     return np.asarray(cv2.remap(picture, flow, None, how, borderMode=cv2.BORDER_CONSTANT), np.uint8)
 
 
