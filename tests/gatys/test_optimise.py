@@ -52,6 +52,22 @@ def test_pairs_of_what_must_stay_move_nothing_there() -> None:
     assert torch.equal(picture[..., :4], start[..., :4])
 
 
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_pixels_stay_within_range_while_the_others_find_their_minimum(name: str) -> None:
+    goal = 1.6 * GOAL - 0.2  # from black and darker to white and brighter
+    seen: list[torch.Tensor] = []
+
+    def evaluate(picture: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+        seen.append(picture.clone())
+        gap = picture - goal
+        return 2 * gap / gap.numel(), _losses(float(gap.square().mean()))
+
+    outcome = optimise(torch.full_like(GOAL, 0.5), evaluate, iterations=200, optimiser=name)  # type: ignore[arg-type]
+    assert all(float(picture.min()) >= 0 and float(picture.max()) <= 1 for picture in seen)
+    assert torch.allclose(outcome.picture, goal.clamp(0, 1), atol=0.01)
+    assert outcome.losses.total == pytest.approx(float((outcome.picture - goal).square().mean()))
+
+
 def test_stops_when_nothing_is_gained() -> None:
     outcome = optimise(torch.full_like(GOAL, 0.5), _bowl, iterations=1000, tolerance=0.01)
     assert outcome.iterations < 60

@@ -62,12 +62,13 @@ def optimise(
 ) -> Outcome:
     """Lower the loss of `start` (1, 3, H, W) by at most `iterations` evaluations, and give the best picture.
 
+    Pixels stay within 0..1 all the way: cut off at the end only, they would take the loss up by a hundredth.
     Ends when the best loss has fallen by less than `tolerance`, a share of itself, in ten iterations.
     `free` (1, 1, H, W) is 1 where pixels may change, 0 where they must stay. `pairs` is what L-BFGS has
     learnt of a picture much like this one, of the same size. A loss that is not a number
     or runs away restarts from the best picture with half the step; the fifth time raises BackendError.
     """
-    picture, step = start.clone(), 1.0
+    picture, step = start.clamp(0, 1), 1.0
     if free is not None:
         pairs = [(moved * free, change * free) for moved, change in pairs]
     method = _method(optimiser, picture, step, pairs)
@@ -92,11 +93,17 @@ def optimise(
         falls.append(best[1].total)
         if best[1].total == 0 or (len(falls) > WINDOW and falls[0] - falls[-1] < tolerance * falls[0]):
             break
+        gradient = _inwards(gradient, picture)
         method.step(gradient if free is None else gradient * free)
+        picture.clamp_(0, 1)  # in place: the method holds it too
     assert best is not None
-    return Outcome(
-        picture=best[0].clamp(0, 1), losses=best[1], iterations=number, restarts=restarts, pairs=method.pairs
-    )
+    return Outcome(picture=best[0], losses=best[1], iterations=number, restarts=restarts, pairs=method.pairs)
+
+
+def _inwards(gradient: Tensor, picture: Tensor) -> Tensor:
+    """The gradient without what asks pixels that are black or white already to leave the range."""
+    outwards = ((picture <= 0) & (gradient > 0)) | ((picture >= 1) & (gradient < 0))
+    return gradient.masked_fill(outwards, 0)
 
 
 class _Adam:
