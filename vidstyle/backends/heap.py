@@ -14,13 +14,13 @@ import sys
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # malloc.h
 _MOST = 2**31 - 1
 _PAD = 512 << 20
-_USERS_OWN = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES", "LD_PRELOAD")
+_USERS_OWN = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc to keep what is freed until the process ends; returns whether it does now.
 
-    Only on Linux with glibc, and not where the user chose an allocator or its settings.
+    Only on Linux with glibc, and not where the user chose its settings. Another allocator is not touched by it.
     """
     if not sys.platform.startswith("linux") or any(os.environ.get(name) for name in _USERS_OWN):
         return False
