@@ -98,7 +98,7 @@ def test_a_still_beats_the_textbook_in_half_its_time(vgg: VGG, painting: torch.T
         f"\n{SIDE} px, {ITERATIONS} iterations: textbook loss {theirs:.4f} in {plain_seconds:.1f} CPU seconds, "
         f"vidstyle {ours:.4f} in {ours_seconds:.1f}"
     )
-    assert ours <= theirs * 1.003
+    assert ours <= theirs * (1.0 if SIDE >= 256 else 1.003)  # fewer iterations end where rounding still shows
     # A smaller picture does not fill the matrix unit's rows, and what is not arithmetic weighs more.
     assert ours_seconds <= (0.5 if SIDE >= 256 else 0.6) * plain_seconds
 
