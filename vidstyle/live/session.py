@@ -19,6 +19,7 @@ from vidstyle.media.camera import open_camera
 from vidstyle.media.camera_probe import has_returned
 from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
 from vidstyle.media.outputs import make_output
+from vidstyle.networks.network import Network
 from vidstyle.painter import Painter
 from vidstyle.settings import Size
 from vidstyle.styles import DEFAULT_NETWORK, DEFAULT_STYLE, IDENTITY, Library
@@ -118,7 +119,7 @@ def make_loop(
         lambda: Painter(
             network, backend=options.backend, device=options.device, precision=options.precision, latency=True
         ),
-        _control(options, library),
+        _control(options, library, network),
         open_film=make_output,
         has_returned=lambda: has_returned(options.camera),
         size=options.size,
@@ -129,8 +130,7 @@ def make_loop(
     )
 
 
-def _control(options: WebcamOptions, library: Library) -> Control:
-    network = library.network(options.network)
+def _control(options: WebcamOptions, library: Library, network: Network) -> Control:
     settings = LiveSettings(
         styles=options.styles,
         strength=options.strength,

@@ -73,7 +73,6 @@ class Broadcast:
         options: WebcamOptions = live.WebcamOptions(
             styles=order.styles, strength=order.strength, network=order.network, keep_colors=order.keep_colors,
             stroke=order.stroke, stabilize=order.stabilize, camera=source, loop=True, mirror=mirror,
-            outputs=("virtual",) if virtual else ("null",),
             backend=self._engines.backend, device=self._engines.device, precision=self._engines.precision,
         )  # fmt: skip
         with self._lock:
@@ -81,7 +80,7 @@ class Broadcast:
             loop = live.make_loop(options, library=self._library)
             address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
             page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
-            outputs, _ = live.make_outputs(options.outputs if virtual else (), loop)
+            outputs, _ = live.make_outputs(("virtual",) if virtual else (), loop)
             session = _Session(camera=source, spoken=spoken, network=order.network, loop=loop, page=page)
             session.thread = threading.Thread(
                 target=_run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
