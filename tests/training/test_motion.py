@@ -33,7 +33,7 @@ def test_half_of_the_motions_are_whole_pixels() -> None:
 
 def test_disturbance_is_small_and_repeatable() -> None:
     pictures = torch.full((50, 3, 16, 16), 0.5)
-    first = disturb(pictures, torch.Generator().manual_seed(3))
-    again = disturb(pictures, torch.Generator().manual_seed(3))
+    first = disturb(pictures, 4.0, torch.Generator().manual_seed(3))
+    again = disturb(pictures, 4.0, torch.Generator().manual_seed(3))
     assert torch.equal(first, again)
     assert 0 < (first - pictures).abs().mean() < 4 / 255

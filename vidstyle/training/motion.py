@@ -53,13 +53,13 @@ def random_motion(count: int, size: int, generator: torch.Generator) -> Motion:
     return Motion(grid, (grid.abs().amax(3) < 1 - 2 * pixel).float()[:, None])
 
 
-def disturb(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """`pictures` (N, 3, H, W) with what a camera adds between two frames: noise of up to 4 levels, 3 % of light."""
+def disturb(pictures: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """`pictures` (N, 3, H, W) with what a camera adds between frames: noise of up to so many levels, 3 % of light."""
     n = len(pictures)
-    sigma = torch.rand(n, 1, 1, 1, generator=generator) * (4 / 255)
+    sigma = torch.rand(n, 1, 1, 1, generator=generator) * (noise / 255)
     light = 1 + (torch.rand(n, 1, 1, 1, generator=generator) * 2 - 1) * 0.03
-    noise = torch.randn(pictures.shape, generator=generator)
-    return (pictures * light + noise * sigma).clamp(0, 1)
+    grain = torch.randn(pictures.shape, generator=generator)
+    return (pictures * light + grain * sigma).clamp(0, 1)
 
 
 def unsteadiness(painted: Tensor, painted_moved: Tensor, motion: Motion) -> Tensor:

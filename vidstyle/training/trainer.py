@@ -66,7 +66,8 @@ class Recipe:
     `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
     identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
     give the picture back in every style; cheap, and the scene then has its way through. `rate` is
-    that of the kernels (Muon) and biases (Adam), falling by a half cosine to nothing.
+    that of the kernels (Muon) and biases (Adam), falling by a half cosine to nothing. `noise`: largest standard
+    deviation, in 8-bit levels, of the sensor noise under which the network shall keep steady.
     """
 
     architecture: Architecture
@@ -78,6 +79,7 @@ class Recipe:
     identity_share: float = 1 / 14
     tune: Tune = "all"
     rehearsal: int = 0
+    noise: float = 4.0
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
 
@@ -242,7 +244,7 @@ class Trainer:
             as_is = torch.ones_like(as_is)
         pairs = (n + 1) // 2  # half of the pictures once more, moved: nearly as good a teacher as all, for less time
         motion = random_motion(pairs, recipe.crop, generator)
-        moved = disturb(motion(photographs[:pairs]), generator)
+        moved = disturb(motion(photographs[:pairs]), recipe.noise, generator)
         return Lesson(
             photographs=photographs.to(self.device),
             moved=moved.to(self.device),
