@@ -58,6 +58,12 @@ def test_ordinary_names_are_taken(name: str) -> None:
     assert check_name(name) == name
 
 
+@pytest.mark.parametrize("text", ["painting.jpg", "painting.jpg:2", "networks/mine.pth", "C:\\paintings\\wave.png"])
+def test_a_file_for_a_style_is_told_what_to_do_with_it(text: str) -> None:
+    with pytest.raises(UsageError, match="vidstyle train"):
+        parse_style(text)
+
+
 @pytest.mark.parametrize(
     ("text", "parsed"), [("mosaic", ("mosaic", 1.0)), ("mosaic:2", ("mosaic", 2.0)), ("mosaic:.5", ("mosaic", 0.5))]
 )
@@ -74,6 +80,32 @@ def test_weights_that_are_none(text: str) -> None:
 def test_the_library_lists_styles_without_identity(library: Library) -> None:
     assert [card.name for card in library.cards()] == ["mosaic", "waves"]
     assert library.card(IDENTITY).name == IDENTITY
+
+
+def test_what_is_being_written_is_not_there_yet(copied: Path) -> None:
+    """Nor what a process that was killed has left."""
+    shutil.copytree(copied / "styles" / "mosaic", copied / "styles" / ".new-abc")
+    shutil.copytree(copied / "networks" / "live", copied / "networks" / ".new-abc")
+    library = Library([copied])
+    assert [card.name for card in library.cards()] == ["mosaic", "waves"]
+    assert library.network_names() == ["classic", "live"]
+
+
+def test_identity_is_not_removed(copied: Path) -> None:
+    """Every network of the user's that keeps its own there would be lost with it."""
+    with pytest.raises(UsageError, match="not removed"):
+        Library([copied]).remove(IDENTITY)
+
+
+def test_a_vector_that_the_card_has_forgotten_is_named(copied: Path) -> None:
+    """As after copying a library over another one whose style has vectors for other networks."""
+    file = copied / "styles" / "mosaic" / "card.json"
+    card = json.loads(file.read_text())
+    del card["vectors"]["live"]
+    file.write_text(json.dumps(card))
+    library = Library([copied])
+    with pytest.raises(StyleError, match=r"live\.npy: the card beside it does not name it; was another library"):
+        library.style("mosaic", library.network("live"))
 
 
 def test_an_unknown_style_is_named_with_the_nearest(library: Library) -> None:

@@ -22,7 +22,7 @@ State = Literal["ok", "missing", "failed"]
 
 PACKAGES = (
     "numpy", "av", "openvino", "opencv-python", "opencv-python-headless", "typer", "torch", "onnx", "tensorrt",
-    "cuda-python", "pyvirtualcam",
+    "cuda-bindings", "pyvirtualcam",
 )  # fmt: skip
 ENCODERS = ("h264", "hevc", "av1", "vp9", "ffv1", "h264_nvenc", "hevc_nvenc", "h264_qsv", "h264_videotoolbox")
 
@@ -128,7 +128,7 @@ def _styles() -> Iterator[Finding]:
     from vidstyle.styles import DEFAULT_NETWORK, Library
 
     library = Library()
-    names = sorted({folder.name for root in library.roots for folder in (root / "networks").glob("*")})
+    names = library.network_names()
     for name in names:
         network = library.network(name)
         fitting = [card.name for card in library.cards() if name in card.vectors]

@@ -3,7 +3,8 @@
 A style is a folder `<name>/` with `card.json`, one vector per network (`<network>.npy`, (S,) float32)
 and a preview. Shipped styles lie in `engines/styles`, networks in `engines/networks`; the user's own
 in the user's data directory, where a style of the same name takes precedence. `identity` is a style
-like any other: the vector that gives the picture back, where `strength` starts.
+like any other: the vector that gives the picture back, where `strength` starts. Networks of the user's own keep
+theirs in their own folder.
 
 A style that was imported, or trained into a network of its own, has no vector for the network that
 others share; it brings its network along, and mixes with them by blending pictures.
@@ -149,6 +150,11 @@ class StyleMix:
 def parse_style(text: str) -> tuple[str, float]:
     """`NAME` or `NAME:WEIGHT` as typed on the command line. Raises UsageError."""
     name, colon, weight_text = text.partition(":")
+    if Path(name).suffix or set(text) & set("/\\"):
+        raise UsageError(
+            f"style {text!r}: give the name of a style, not a file; `vidstyle train` makes a style of a painting, "
+            "`vidstyle styles import` of a network, and --mode gatys paints with a painting itself"
+        )
     try:
         weight = float(weight_text) if colon else 1.0
     except ValueError:
@@ -194,7 +200,7 @@ class Library:
         """All styles by name, identity left out; one that is unreadable is an error, not skipped."""
         found: dict[str, StyleCard] = {}
         for root in self.roots:
-            for card_file in sorted((root / "styles").glob("*/card.json")):
+            for card_file in sorted((root / "styles").glob("[!.]*/card.json")):  # a dot: being written, or left so
                 found.setdefault(card_file.parent.name, self._read_card(card_file))
         found.pop(IDENTITY, None)
         return [found[name] for name in sorted(found)]
@@ -219,22 +225,40 @@ class Library:
             folder = root / "networks" / name
             if folder.is_dir():
                 return load_network(folder)
-        names = [f.name for root in self.roots for f in (root / "networks").glob("*") if f.is_dir()]
-        raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(sorted(names))}")
+        names = self.network_names()
+        raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(names)}")
+
+    def network_names(self) -> list[str]:
+        """The names of all networks, sorted."""
+        return sorted({f.name for root in self.roots for f in (root / "networks").glob("[!.]*") if f.is_dir()})
 
     def style(self, name: str, network: Network) -> Style:
         """The style called `name` for `network`, its vector verified against the card.
 
         One without a vector for the default network, and any imported one, comes with its own network.
         """
-        if name == IDENTITY and not network.style_size:
-            return Style(card=self.card(IDENTITY), vector=np.empty(0, np.float32))
+        if name == IDENTITY:
+            return self._identity(network)
         card = self.card(name, network.name)
+        if network.name not in card.vectors and (file := card.folder / f"{network.name}.npy").is_file():
+            raise StyleError(
+                f"{file}: the card beside it does not name it; was another library copied over this one? "
+                f"Get back the card that names {network.name}, or train the style again"
+            )
         own = self._own_network(card, network)
         if own is None:
             return Style(card=card, vector=self._vector(card, network))
         identity = self.style(IDENTITY, own).vector
         return Style(card=card, vector=self._vector(card, own), own=OwnNetwork(network=own, identity=identity))
+
+    def _identity(self, network: Network) -> Style:
+        """The style that gives the picture back: empty for an imported network, which has none."""
+        card = self.card(IDENTITY, network.name)
+        if not network.style_size:
+            return Style(card=card, vector=np.empty(0, np.float32))
+        if network.identity is None:
+            return Style(card=card, vector=self._vector(card, network))
+        return Style(card=card, vector=_read_vector(network.graph.parent / "identity.npy", network.identity, network))
 
     def names(self, network: Network) -> list[str]:
         """The names of all styles that can be painted where `network` is asked for."""
@@ -252,18 +276,7 @@ class Library:
         if network.name not in card.vectors:
             has = ", ".join(sorted(card.vectors)) or "none"
             raise StyleError(f"style {card.name!r} was not trained for network {network.name!r}; it has: {has}")
-        file = card.folder / f"{network.name}.npy"
-        try:
-            if sha256_of(file) != card.vectors[network.name]:
-                raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
-            vector: StyleVector = np.load(file, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise StyleError(f"{file}: not a usable style vector ({error})") from error
-        if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
-            raise StyleError(
-                f"{file}: {vector.shape} {vector.dtype}; {network.name} needs ({network.style_size},) finite float32"
-            )
-        return vector
+        return _read_vector(card.folder / f"{network.name}.npy", card.vectors[network.name], network)
 
     def mix(self, styles: Sequence[tuple[str, float]], network: Network, strength: float = 1.0) -> StyleMix:
         """Styles by name, with weights, as a mix for `network`."""
@@ -276,8 +289,10 @@ class Library:
     def remove(self, name: str) -> StyleCard:
         """Delete the user's own style called `name`, with a network that no other style uses.
 
-        Raises UsageError for a shipped one.
+        Raises UsageError for a shipped one, and for identity, which networks need.
         """
+        if name == IDENTITY:
+            raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; it is not removed")
         card = self.card(name)
         if card.shipped:
             raise UsageError(f"style {name!r} came with vidstyle and is not removed; only styles of your own are")
@@ -301,3 +316,18 @@ class Library:
         if card.name != file.parent.name:
             raise StyleError(f"{file}: the card says {card.name!r}, the folder {file.parent.name!r}")
         return card
+
+
+def _read_vector(file: Path, sha256: str, network: Network) -> StyleVector:
+    """The style vector in `file`, verified. Raises StyleError."""
+    try:
+        if sha256_of(file) != sha256:
+            raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
+        vector: StyleVector = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StyleError(f"{file}: not a usable style vector ({error})") from error
+    if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
+        raise StyleError(
+            f"{file}: {vector.shape} {vector.dtype}; {network.name} needs ({network.style_size},) finite float32"
+        )
+    return vector

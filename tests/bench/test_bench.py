@@ -14,6 +14,7 @@ from vidstyle.backends import cpu, torch
 from vidstyle.bench import cases, loop, report, worker
 from vidstyle.bench.cases import PEER, Case, Timing
 from vidstyle.bench.plot import bars
+from vidstyle.cli.app import run
 from vidstyle.networks.network import load_network
 from vidstyle.styles import Library
 
@@ -66,6 +67,11 @@ def test_a_case_that_fails_says_why() -> None:
     timing = cases.measure(case, seconds=0.05)
     assert "no device 'GPU.9'" in timing.error
     assert timing.best == 0
+
+
+def test_a_network_that_is_not_there_is_an_error_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--network", "lve", "--size", "360"]) == 5
+    assert "did you mean 'live'" in capsys.readouterr().err
 
 
 def test_ratios_compare_the_same_size_only() -> None:

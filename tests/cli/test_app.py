@@ -47,6 +47,33 @@ def test_a_command_whose_module_is_missing_is_no_command(capsys: Captured, monke
     assert app.run(["dance"]) == 2
 
 
+def test_a_package_that_is_missing_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    """Training, Gatys mode and the evaluations need PyTorch, which the core does not bring."""
+    (tmp_path / "a.png").touch()
+    lines = [
+        "train a.png --name x --content .",
+        "explore texture a.png out.png",
+        "eval pictures . --painting a.png",
+        "render a.png out.png --mode gatys --style a.png",
+    ]
+    code = (
+        "import sys; sys.modules['torch'] = None; from vidstyle.cli.app import run\n"
+        f"for line in {lines}: print(run(line.split()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=dict(os.environ)
+    )
+    assert done.stdout.split() == ["6"] * len(lines)
+    message = "vidstyle: error: this needs torch, which is not installed: pip install 'vidstyle[torch]'"
+    assert done.stderr.splitlines() == [message] * len(lines)
+
+
+def test_a_missing_module_of_ones_own_is_a_defect(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vidstyle.diagnosis", None)
+    assert app.run(["doctor"]) == 1
+    assert "please report it" in capsys.readouterr().err
+
+
 def test_a_group_without_help_of_its_own_would_break_the_list() -> None:
     assert {words.split()[0] for words in app.COMMANDS if " " in words} == set(app.GROUPS)
 

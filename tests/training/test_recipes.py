@@ -68,12 +68,27 @@ def test_a_recipe_says_which_network_it_starts_from(tmp_path: Path) -> None:
         (('"live"', '"lively"'), "architecture is one of live, classic"),
         (("[training]", "[training"), "not a readable recipe"),
         (("steps = 12", ""), "steps"),
-        (('name = "waves"', ""), "name"),
+        (('name = "waves"', ""), "needs a name"),
+        (('name = "waves"', "name = 3"), "needs a name"),
+        (('name = "waves"', 'name = "Waves"'), "cannot be a name"),
+        (('name = "waves"', 'name = "identity"'), "identity is the network's own"),
+        (("[loss]", '[[style]]\nname = "waves"\npaintings = ["c.jpg"]\n[loss]'), "one style only"),
+        (("steps = 12", 'steps = "twelve"'), r"steps in \[training\] is 'twelve'; it is a whole number"),
+        (("rehearsal = 3", "batch = true"), "batch in .* is True"),
+        (("rehearsal = 3", 'tune = "most"'), "one of style, decoder, all"),
+        (("style = 7.5", 'style = "much"'), r"style in \[loss\] is 'much'; it is a number"),
+        (('paintings = ["a.jpg", "b.jpg"]', 'paintings = "a.jpg"'), "it is a list of words"),
+        (('paintings = ["a.jpg", "b.jpg"]', "paintings = []"), "it is a list of words"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_recipe(write(tmp_path, GOOD.replace(*change, 1)), tmp_path)
+
+
+def test_a_recipe_without_styles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no \[\[style\]\]"):
+        read_recipe(write(tmp_path, GOOD[: GOOD.index("[[style]]")]), tmp_path)
 
 
 def test_shipped_recipes_are_readable() -> None:

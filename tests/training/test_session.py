@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from tests.networks.test_vgg import torchvision_names  # noqa: E402
 from vidstyle.cli.app import run  # noqa: E402
+from vidstyle.errors import StyleError  # noqa: E402
 from vidstyle.networks.architecture import ARCHITECTURES  # noqa: E402
 from vidstyle.networks.graph import read_weights  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
@@ -81,9 +83,23 @@ def test_tuning_the_network_makes_one_of_its_own(place: Path, library_root: Path
     found = library(place, library_root)
     network = found.network("mine")
     assert found.style("mine", network).vector.shape == (network.style_size,)
-    assert found.style(IDENTITY, network).card.vectors.keys() == {"mine"}
+    assert found.style(IDENTITY, network).vector.shape == (network.style_size,)
     # The shipped network's identity is still found beside the new one.
     assert found.style(IDENTITY, found.network("live")).vector.size
+
+
+def test_networks_of_two_libraries_live_in_one_folder(place: Path, library_root: Path, tmp_path: Path) -> None:
+    """Each keeps its own identity, whichever library is copied over the other."""
+    assert train(place, "--tune", "decoder") == 0
+    assert train(place, "--tune", "decoder", "--name", "yours", "--into", str(tmp_path / "elsewhere")) == 0
+    shutil.copytree(tmp_path / "elsewhere", place / "data", dirs_exist_ok=True)
+    found = library(place, library_root)
+    for name in ("mine", "yours"):
+        assert found.mix([(name, 1.0)], found.network("live"), 0.5).parts[0].vector.size
+    identity = place / "data" / "networks" / "mine" / "identity.npy"
+    identity.write_bytes(identity.read_bytes()[:-1] + b"?")
+    with pytest.raises(StyleError, match=r"identity\.npy: the checksum"):
+        found.style(IDENTITY, found.network("mine"))
 
 
 def test_a_recipe_continues_a_shipped_network_with_one_more_style(
@@ -114,6 +130,52 @@ def test_an_existing_style_or_run_is_not_overwritten(place: Path, capsys: pytest
     assert train(place) == 2
     assert "there is a style 'mine' already" in capsys.readouterr().err
     assert train(place, "-y") == 0
+    shutil.rmtree(place / "data" / "styles" / "mine")
+    capsys.readouterr()
+    assert train(place) == 2
+    assert "an earlier training lies here; --resume goes on with it, -y starts anew" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--name", "identity"], "'identity' is the style that every strength starts from"),
+        (["--name", "live", "--tune", "all"], "'live' is a network that other styles need (mosaic)"),
+    ],
+)
+def test_names_that_would_break_other_styles_are_refused(
+    words: list[str], message: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(place, *words, "-y") == 2
+    assert message in capsys.readouterr().err
+    assert not (place / "data").exists()
+
+
+@pytest.mark.parametrize("device", ["GPU", "cuda:x", "nothing"])
+def test_a_device_that_pytorch_has_not_is_one_line(
+    device: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(place, "--device", device) == 6
+    assert f"no device {device!r} here; see `vidstyle doctor`" in capsys.readouterr().err
+
+
+def test_devices_may_be_written_as_other_engines_write_them(place: Path) -> None:
+    assert train(place, "--device", "CPU") == 0
+
+
+def test_a_damaged_checkpoint_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_folder = place / "data" / "training" / "mine"
+    run_folder.mkdir(parents=True)
+    for content in (b"", b"no checkpoint", b"PK\x03\x04"):
+        (run_folder / "checkpoint.pt").write_bytes(content)
+        assert train(place, "--resume") == 5
+        assert "not a checkpoint of this training" in capsys.readouterr().err
+
+
+def test_resume_says_when_there_is_nothing_to_resume(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", str(place / "painting.png"), "--name", "mine", "--content", str(place / "photos")]
+    assert run([*words, "--steps", "1", "--device", "cpu", "--resume"]) == 0
+    assert "nothing to go on with" in capsys.readouterr().err
 
 
 def test_resume_goes_on_where_it_stopped(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

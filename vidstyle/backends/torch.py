@@ -235,8 +235,9 @@ def find_device(wanted: str) -> str:
 
     name = (accelerator() or "cpu") if wanted == "auto" else wanted.lower()
     kind, _, index = name.partition(":")
-    if kind == "cuda" and torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count():
-        return f"cuda:{int(index or 0)}"
+    number = int(index or 0) if index.isdecimal() or not index else None
+    if kind == "cuda" and number is not None and number < torch.cuda.device_count():
+        return f"cuda:{number}"
     if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
         return name
     raise BackendError(f"PyTorch {torch.__version__} has no device {wanted!r} here; see `vidstyle doctor`")

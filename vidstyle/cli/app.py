@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from vidstyle import __version__
 from vidstyle.cli import console
-from vidstyle.errors import UsageError, VidstyleError
+from vidstyle.errors import BackendError, UsageError, VidstyleError
 from vidstyle.suggest import did_you_mean
 
 COMMANDS = {
@@ -52,6 +52,9 @@ GROUPS = {
     "eval": "Measure painted pictures and films.",
 }
 """Help of the first words that several commands share."""
+
+_EXTRAS = {"torch": "torch", "onnx": "torch", "safetensors": "torch"}
+"""Packages that some commands cannot do without, and the extra that brings them."""
 
 
 class _Commands(TyperGroup):
@@ -182,9 +185,19 @@ def run(arguments: list[str]) -> int:
         return _fail(error, str(error), error.exit_code)
     except TyperException as error:
         return _fail(error, error.format_message(), 2)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            return _unexpected(error)
+        hint = f"pip install 'vidstyle[{_EXTRAS[package]}]'"
+        return _fail(error, f"this needs {package}, which is not installed: {hint}", BackendError.exit_code)
     except Exception as error:
-        return _fail(error, f"unexpected {type(error).__name__}: {error} (-vv shows where; please report it)", 1)
+        return _unexpected(error)
     return result if isinstance(result, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    return _fail(error, f"unexpected {type(error).__name__}: {error} (-vv shows where; please report it)", 1)
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:

@@ -13,10 +13,7 @@ import typer
 from vidstyle.cli import console, options
 from vidstyle.errors import OutputError, UsageError
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
 def bench(
     network: Annotated[
         list[str], typer.Option("--network", metavar="NAME", help="Network to measure; several may be named.")
@@ -42,8 +39,14 @@ def bench(
     verbose: options.Verbose = 0,
 ) -> None:
     """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
+    from vidstyle.backends.cpu import guard
     from vidstyle.bench import cases, loop, report
+    from vidstyle.networks.architecture import ARCHITECTURES
+    from vidstyle.styles import Library
 
+    guard()
+    for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others
+        Library().network(name)
     if unknown := [side for side in size if side not in cases.SIZES]:
         raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
     if profile:

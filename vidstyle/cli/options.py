@@ -20,8 +20,7 @@ def complete_styles(incomplete: str) -> Iterable[str]:
 def _complete_networks(incomplete: str) -> Iterable[str]:
     from vidstyle.styles import Library
 
-    names = {folder.name for root in Library().roots for folder in (root / "networks").glob("*") if folder.is_dir()}
-    return sorted(name for name in names if name.startswith(incomplete))
+    return [name for name in Library().network_names() if name.startswith(incomplete)]
 
 
 def _complete_backends(incomplete: str) -> Iterable[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from vidstyle.cli import console, options
 from vidstyle.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from vidstyle.styles import Library
     from vidstyle.training.session import Session
     from vidstyle.training.trainer import Progress
 
@@ -84,13 +85,13 @@ def train(
     keep_freed_memory()
     root = into or user_data()
     library = Library() if into is None else Library([into, *Library().roots])
-    if not overwrite and not resume and recipe is None and (root / "styles" / name / "card.json").exists():
-        raise UsageError(f"there is a style {name!r} already; -y replaces it")
+    if recipe is None:
+        _check_free(name, library, root, tune=tune, replace=overwrite or resume)
     run = run or user_data() / "training" / name
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
     else:
-        session = _one_style(tuple(paintings), name, content, network, tune, size, steps, run, root, device)
+        session = _one_style(tuple(paintings), name, content, library, network, tune, size, steps, run, root, device)
     written = _train(session, library, resume=resume, overwrite=overwrite)
     for folder in written:
         console.say(f"wrote {folder}")
@@ -104,10 +105,24 @@ def _check_exist(*paths: Path) -> None:
             raise InputError(f"{path}: no such file or folder")
 
 
+def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace: bool) -> None:
+    """Raise UsageError if a style cannot be called `name`, or what it would take the place of is in use."""
+    from vidstyle.styles import IDENTITY, check_name
+
+    if check_name(name) == IDENTITY:
+        raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; choose another --name")
+    if not replace and (root / "styles" / name / "card.json").exists():
+        raise UsageError(f"there is a style {name!r} already; -y replaces it")
+    users = [card.name for card in library.cards() if name in card.vectors and card.name != name]
+    if tune is not Tune.style and users:
+        raise UsageError(f"{name!r} is a network that other styles need ({users[0]}); choose another --name")
+
+
 def _one_style(
     paintings: tuple[Path, ...],
     name: str,
     content: Path,
+    library: Library,
     network: str,
     tune: Tune,
     size: int,
@@ -116,12 +131,10 @@ def _one_style(
     root: Path,
     device: str,
 ) -> Session:
-    from vidstyle.styles import Library, check_name
     from vidstyle.training.session import Session
     from vidstyle.training.trainer import Recipe, StyleTarget
 
-    check_name(name)
-    architecture = Library().network(network).architecture
+    architecture = library.network(network).architecture
     if architecture is None:
         raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
     target = StyleTarget(name=name, paintings=paintings, size=size)
@@ -173,7 +186,7 @@ def _by_recipe(
     )
 
 
-def _train(session: Session, library: Any, *, resume: bool, overwrite: bool) -> list[Path]:
+def _train(session: Session, library: Library, *, resume: bool, overwrite: bool) -> list[Path]:
     from vidstyle.errors import Interrupted
     from vidstyle.training.session import train as run_session
 

@@ -2,7 +2,9 @@
 
 A network's folder holds `network.json` (the card) and `network.onnx` (weights and graph in one file:
 input `frames` (N, H, W, 3) uint8 RGB and, unless it holds one style only, `style` (S,) float32; output
-`painted` (N, H, W, 3) uint8 RGB; N, H, W free).
+`painted` (N, H, W, 3) uint8 RGB; N, H, W free). A network that was trained as a whole also keeps the vector
+that makes it give the picture back there, `identity.npy`, so that its folder can be copied alone; the
+shipped ones have theirs in the style `identity`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ from vidstyle.networks.architecture import Architecture
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A verified network. `architecture` is None and `style_size` 0 for an imported one-style network."""
+    """A verified network. `architecture` is None and `style_size` 0 for an imported one-style network.
+
+    `identity` is the sha256 of its `identity.npy`, None where it has none.
+    """
 
     name: str
     graph: Path
     sha256: str
     style_size: int
     architecture: Architecture | None
+    identity: str | None = None
 
 
 def load_network(folder: Path) -> Network:
@@ -43,6 +49,7 @@ def load_network(folder: Path) -> Network:
             sha256=digest,
             style_size=architecture.style_size if architecture else 0,
             architecture=architecture,
+            identity=card.get("identity"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StyleError(f"{folder}: not a usable network ({error})") from error

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from vidstyle.networks.graph import Weights
 
 
-def publish_network(root: Path, name: str, *, architecture: Architecture, weights: Weights) -> Path:
+def publish_network(
+    root: Path, name: str, *, architecture: Architecture, weights: Weights, identity: StyleVector | None = None
+) -> Path:
     """Write `networks/<name>` under `root`, replacing what was there. Returns the folder. Raises OutputError.
+
+    `identity` (S,) float32 is the vector with which the network gives the picture back; None where the style
+    `identity` has it.
 
     Weights are rounded to float16's precision, more than bf16 computes with: the zeros at their ends compress away,
     so that a wheel or an archive takes two thirds of the room.
@@ -34,10 +39,17 @@ def publish_network(root: Path, name: str, *, architecture: Architecture, weight
     from vidstyle.networks.graph import build_graph
 
     rounded = {key: np.asarray(weight, np.float16).astype(np.float32) for key, weight in weights.items()}
-    return publish_graph(root, name, build_graph(architecture, rounded), architecture=architecture)
+    return publish_graph(root, name, build_graph(architecture, rounded), architecture=architecture, identity=identity)
 
 
-def publish_graph(root: Path, name: str, graph: onnx.ModelProto, *, architecture: Architecture | None = None) -> Path:
+def publish_graph(
+    root: Path,
+    name: str,
+    graph: onnx.ModelProto,
+    *,
+    architecture: Architecture | None = None,
+    identity: StyleVector | None = None,
+) -> Path:
     """Write `networks/<name>`; without an architecture it is an imported network, which holds one style."""
     import onnx
 
@@ -45,9 +57,11 @@ def publish_graph(root: Path, name: str, graph: onnx.ModelProto, *, architecture
     with _replacing(folder) as new:
         onnx.save(graph, str(new / "network.onnx"))
         shape = architecture.to_json() if architecture else None
-        _write_json(
-            new / "network.json", {"name": name, "architecture": shape, "sha256": sha256_of(new / "network.onnx")}
-        )
+        card = {"name": name, "architecture": shape, "sha256": sha256_of(new / "network.onnx")}
+        if identity is not None:
+            np.save(new / "identity.npy", identity.astype(np.float32), allow_pickle=False)
+            card["identity"] = sha256_of(new / "identity.npy")
+        _write_json(new / "network.json", card)
     return folder
 
 

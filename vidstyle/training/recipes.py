@@ -16,12 +16,14 @@ title = "Under the Wave off Kanagawa"
 from __future__ import annotations
 
 import tomllib
+import typing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vidstyle.errors import UsageError
 from vidstyle.networks.architecture import ARCHITECTURES
+from vidstyle.styles import IDENTITY, check_name
 from vidstyle.suggest import did_you_mean
 from vidstyle.training.losses import LossWeights
 from vidstyle.training.trainer import Recipe, StyleTarget
@@ -58,6 +60,10 @@ def read_recipe(file: Path, paintings: Path) -> RecipeFile:
     target_names = {f.name for f in fields(StyleTarget)}
     for style in entries:
         _check_keys(file, "[[style]]", style, target_names | set(CARD_FIELDS))
+        _check_kinds(file, "[[style]]", style, StyleTarget)
+    _check_names(file, [style.get("name", "") for style in entries])
+    _check_kinds(file, "[training]", training, Recipe)
+    _check_kinds(file, "[loss]", values.get("loss", {}), LossWeights)
     loss: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.get("loss", {}).items()}
     try:
         styles = tuple(
@@ -85,3 +91,33 @@ def _check_keys(file: Path, where: str, values: dict[str, Any], known: set[str])
     for key in values:
         if key not in known:
             raise UsageError(f"{file}: unknown key {key!r} in {where}{did_you_mean(key, known)}")
+
+
+def _check_kinds(file: Path, where: str, values: dict[str, Any], fields_of: type) -> None:
+    """Numbers where `fields_of` has numbers, lists of words where it has tuples. Raises UsageError."""
+    hints = typing.get_type_hints(fields_of)
+    for key in values.keys() & hints.keys():
+        value, hint = values[key], hints[key]
+        if typing.get_origin(hint) is tuple:
+            fits = isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+            wanted = "a list of words"
+        elif typing.get_origin(hint) is typing.Literal:
+            fits, wanted = value in typing.get_args(hint), f"one of {', '.join(typing.get_args(hint))}"
+        elif hint in (int, float):
+            fits = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+            wanted = "a whole number" if hint is int else "a number"
+        else:
+            continue
+        if not fits:
+            raise UsageError(f"{file}: {key} in {where} is {value!r}; it is {wanted}")
+
+
+def _check_names(file: Path, names: list[Any]) -> None:
+    """Every style can be called so, and is there once. Raises UsageError."""
+    if not names:
+        raise UsageError(f"{file}: holds no [[style]], nor does its gallery")
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"{file}: every [[style]] needs a name")
+        if check_name(name) == IDENTITY or names.count(name) > 1:
+            raise UsageError(f"{file}: {name!r} can be one style only, and identity is the network's own")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.networks.graph import read_weights
@@ -67,9 +68,9 @@ def train(
     check_name(session.network)
     checkpoint, log = session.run / "checkpoint.pt", session.run / "losses.tsv"
     if checkpoint.exists() and not (resume or overwrite):
-        raise UsageError(f"{session.run}: an unfinished training lies here; --resume goes on, --overwrite starts anew")
+        raise UsageError(f"{session.run}: an earlier training lies here; --resume goes on with it, -y starts anew")
     photographs = Photographs(session.content, session.recipe.crop)
-    device = torch.device(session.device if session.device != "auto" else _best_device())
+    device = torch.device(find_device(session.device))
     say(f"training on {device}: {len(photographs.paths)} photographs, {session.recipe.steps} steps")
     start = _start_from(library, session.start, session.recipe) if session.start else None
     trainer = Trainer(session.recipe, load_vgg(say=say), device=device, start=start)
@@ -77,6 +78,8 @@ def train(
         trainer.resume(checkpoint)
         say(f"resuming at step {trainer.step}")
     else:
+        if resume:
+            say(f"nothing to go on with in {session.run}: starting anew")
         log.unlink(missing_ok=True)
     if start is not None and trainer.step == 0:
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
@@ -112,12 +115,17 @@ def publish(session: Session, trainer: Trainer) -> list[Path]:
     if session.recipe.tune != "style":
         weights = {name: w.detach().cpu().float().numpy() for name, w in trainer.network.state_dict().items()}
         written.append(
-            publish_network(session.root, session.network, architecture=session.recipe.architecture, weights=weights)
+            publish_network(
+                session.root,
+                session.network,
+                architecture=session.recipe.architecture,
+                weights=weights,
+                identity=trainer.vector(IDENTITY).numpy(),
+            )
         )
-    names = [s.name for s in session.recipe.styles] + ([IDENTITY] if session.recipe.tune != "style" else [])
-    for name in names:
-        card = _card(session, name, trainer.step)
-        vector: StyleVector = trainer.vector(name).numpy()
+    for style in session.recipe.styles:
+        card = _card(session, style.name, trainer.step)
+        vector: StyleVector = trainer.vector(style.name).numpy()
         written.append(publish_style(session.root, card, {session.network: vector}))
     return written
 
@@ -126,10 +134,9 @@ def _card(session: Session, name: str, steps: int) -> StyleCard:
     existing = Library([session.root])
     vectors = existing.card(name).vectors if (session.root / "styles" / name / "card.json").is_file() else {}
     tune = {"style": "its vector fitted to", "decoder": "with the second half of", "all": "together with"}
-    texts = {"title": "Identity", "author": "vidstyle", "year": "", "licence": "MIT", "source": "the picture as it is"}
     return StyleCard(
         name=name,
-        **(texts if name == IDENTITY else session.cards[name]),
+        **session.cards[name],
         trained=f"{tune[session.recipe.tune]} the network {session.network}, "
         f"{steps} steps of {session.recipe.batch} photographs",
         vectors=vectors,
@@ -146,12 +153,6 @@ def _start_from(library: Library, name: str, recipe: Recipe) -> Start:
     cards = [card.name for card in library.cards() if name in card.vectors]
     vectors = {card: torch.from_numpy(library.style(card, network).vector.copy()) for card in (IDENTITY, *cards)}
     return weights, vectors
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
@@ -195,7 +196,7 @@ class Trainer:
             if self.step % every == 0 or self.step == recipe.steps:
                 means = {name: value / counted for name, value in sums.items()}
                 if not all(map(math.isfinite, means.values())):
-                    raise StyleError(f"training diverged at step {self.step}: {means}; resume with a lower --rate")
+                    raise StyleError(f"training diverged at step {self.step}: {means}; a recipe may set a lower rate")
                 if save_to is not None:
                     self.save(save_to)
                 elapsed = time.perf_counter() - began
@@ -320,7 +321,7 @@ class Trainer:
             for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(kept)
             self.step = int(state["step"])
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
+        except (OSError, EOFError, UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
             raise StyleError(f"{path}: not a checkpoint of this training ({error})") from error
 
     @torch.no_grad()
