@@ -152,8 +152,8 @@ def parse_style(text: str) -> tuple[str, float]:
     name, colon, weight_text = text.partition(":")
     if Path(name).suffix or set(text) & set("/\\"):
         raise UsageError(
-            f"style {text!r}: give the name of a style, not a file; `vidstyle train` makes a style of a painting, "
-            "`vidstyle styles import` of a network, and --mode gatys paints with a painting itself"
+            f"style {text!r}: a file cannot be a name; `vidstyle train` makes a style of a painting, "
+            "`vidstyle styles import` one of a network, and --mode gatys paints with the painting itself"
         )
     try:
         weight = float(weight_text) if colon else 1.0

@@ -115,6 +115,15 @@ def test_a_damaged_verdict_is_judged_anew(subject: fidelity.Subject) -> None:
     assert fidelity.judge(subject, "bf16", workshop.open_at) == expected
 
 
+def test_a_verdict_that_cannot_be_kept_is_one_line(subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vidstyle.backends.fidelity.tempfile.mkstemp", full)
+    with pytest.raises(BackendError, match=r"No space left on device.*set VIDSTYLE_CACHE_DIR"):
+        fidelity.judge(subject, "bf16", Workshop().open_at)
+
+
 def test_the_pictures_are_fixed_and_varied() -> None:
     first, second = (fidelity.trial_pictures(64, 48) for _ in range(2))
     assert np.array_equal(first, second)

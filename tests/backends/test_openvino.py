@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,9 +132,21 @@ def test_a_damaged_cache_costs_time_not_the_run(library: Library) -> None:
     assert np.array_equal(backend.OpenVino().load(network, spec(40, 24), say).run(frames, vector), expected)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_a_cache_that_cannot_be_made_is_one_line(
+    precision: str, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VIDSTYLE_CACHE_DIR", str(tmp_path / "file"))
+    asked = EngineSpec(width=40, height=24, precision=precision)  # type: ignore[arg-type]
+    with pytest.raises(BackendError, match="set VIDSTYLE_CACHE_DIR"):
+        backend.OpenVino().load(library.network("live"), asked, say)
+
+
 def test_the_fast_path_loads_no_torch(library: Library) -> None:
     program = f"""
 import sys
+from pathlib import Path
 from pathlib import Path
 from vidstyle.backends.protocol import EngineSpec
 from vidstyle.backends.registry import open_engine

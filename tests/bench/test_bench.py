@@ -74,6 +74,22 @@ def test_a_network_that_is_not_there_is_an_error_at_once(capsys: pytest.CaptureF
     assert "did you mean 'live'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--isa", "AVX3"], 2, "--isa AVX3: there are SSE41"),
+        (["--plot", "nowhere/bars.svg"], 4, "there is no folder nowhere"),
+        (["--write", "nowhere/page.md"], 4, "there is no folder nowhere"),
+    ],
+)
+def test_what_cannot_end_well_is_not_begun(
+    words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "measure", lambda case, seconds: pytest.fail("measured"))
+    assert run(["bench", *words]) == code
+    assert message in capsys.readouterr().err
+
+
 def test_ratios_compare_the_same_size_only() -> None:
     other = Case(network="live", engine="openvino", precision="bf16", width=1280, height=720)
     found = results(Timing(case=PEERS, best=1500), Timing(case=OURS, best=10), Timing(case=other, best=20))

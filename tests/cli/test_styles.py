@@ -76,4 +76,33 @@ def test_sheet_keeps_what_is_there_and_wants_a_png(tmp_path: Path, capsys: Captu
     (tmp_path / "sheet.png").write_bytes(b"mine")
     assert app.run(["styles", "sheet", str(photograph), str(tmp_path / "sheet.png")]) == 4
     assert (tmp_path / "sheet.png").read_bytes() == b"mine"
-    assert capsys.readouterr().err.count("\n") == 2
+    assert app.run(["styles", "sheet", str(photograph), str(tmp_path / "nowhere" / "sheet.png")]) == 4
+    err = capsys.readouterr().err
+    assert "there is no folder" in err
+    assert err.count("\n") == 3
+
+
+def test_sheet_shows_pictures_whole_and_no_empty_columns(tmp_path: Path) -> None:
+    upright = np.full((120, 80, 3), 90, np.uint8)
+    upright[:10], upright[-10:] = (0, 0, 255), (255, 0, 0)
+    cv2.imwrite(str(tmp_path / "a.png"), upright)
+    words = ["styles", "sheet", str(tmp_path / "a.png"), str(tmp_path / "sheet.png"), "--style", "mosaic"]
+    assert app.run([*words, "--size", "80", "--strength", "0"]) == 0
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None
+    height = 80 * 4 // 3  # the tallest that a cell becomes; the picture is narrower there
+    cell = sheet[8 : 8 + height, 8 : 8 + 80]
+    assert cell[2, 40].tolist() == [0, 0, 255]
+    assert cell[-3, 40].tolist() == [255, 0, 0]
+    assert cell[50, 1].tolist() == [255, 255, 255]
+    assert sheet.shape[1] == 2 * (80 + 8) + 8
+
+
+def test_preview_says_that_there_is_nothing_to_paint(
+    own: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app.run(["styles", "preview", "wavs"]) == 5
+    assert "did you mean 'waves'" in capsys.readouterr().err
+    shutil.rmtree(own / "styles")
+    assert app.run(["styles", "preview"]) == 0
+    assert "nothing to paint" in capsys.readouterr().err

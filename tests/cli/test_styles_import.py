@@ -174,4 +174,4 @@ def test_previews_are_painted_anew(tmp_path: Path, capsys: Captured) -> None:
     assert app.run(["styles", "preview"]) == 0
     assert preview.read_bytes() == first
     assert cv2.imread(str(preview)).shape == (180, 320, 3)
-    assert app.run(["styles", "preview", "mosaic"]) == 2
+    assert app.run(["styles", "preview", "mosaic"]) == 5

@@ -11,7 +11,7 @@ import torch
 
 from tests.gatys.random_vgg import SHALLOW, random_vgg
 from tests.motion.moves import texture
-from vidstyle.gatys.explore import compare_sheet
+from vidstyle.gatys.explore import compare_sheet, texture_sheet
 from vidstyle.gatys.sheets import plot, save_picture, sheet
 from vidstyle.gatys.stills import Palette, Studio, to_tensor
 
@@ -29,6 +29,15 @@ def test_a_plot_has_its_curves_and_gaps() -> None:
     gap = plot({"short": [None, 2.0, 3.0]}, label="levels")
     coloured = [int((p.min(axis=2) < 100).sum()) for p in (full, gap)]
     assert coloured[0] > coloured[1] > 0
+
+
+def test_a_texture_is_shown_beside_the_middle_of_its_painting() -> None:
+    """Not beside a squeezed one: the strokes are to be compared."""
+    painting = torch.zeros(1, 3, 32, 96)
+    painting[..., 32:64] = 1
+    asked = replace(SHALLOW, iterations=1, style_layers=(("conv1_1", 1.0),))
+    page = texture_sheet(random_vgg(), painting, options=asked, quick=None, size=32, say=lambda line: None)
+    assert (page[8:40, 8:40] == 255).all()
 
 
 def test_comparing_shows_each_network_and_gatys(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from vidstyle.backends.protocol import Engine, Precision, Say
-from vidstyle.cache import cache_folder
+from vidstyle.cache import cache_folder, unusable
 from vidstyle.errors import BackendError, StyleError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -104,9 +104,12 @@ def warn_if_unfaithful(subject: Subject, precision: Precision, open_at: OpenAt, 
 
 
 def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
-    """The verdict on one precision: the kept one, or that of a new trial."""
-    file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
-    kept = _read(file)
+    """The verdict on one precision: the kept one, or that of a new trial. Raises BackendError without a cache."""
+    try:
+        file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
+        kept = _read(file)
+    except OSError as error:
+        raise unusable(error) from error
     if kept is not None:
         return kept
     candidate = open_at(precision, WIDTH, HEIGHT)
@@ -116,7 +119,10 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
     finally:
         candidate.close()
         reference.close()
-    _write(file, verdict)
+    try:
+        _write(file, verdict)
+    except OSError as error:
+        raise unusable(error) from error
     return verdict
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from vidstyle.backends import cpu, fidelity
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
-from vidstyle.cache import cache_folder
+from vidstyle.cache import cache_folder, unusable
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -219,10 +219,14 @@ def _checked(core: openvino.Core, device: str, wanted: Precision) -> Precision:
 
 
 def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, Any]:
+    try:
+        cache = cache_folder("openvino")
+    except OSError as error:
+        raise unusable(error) from error
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY" if spec.latency or spec.batch == 1 else "THROUGHPUT",
-        "CACHE_DIR": str(cache_folder("openvino")),
+        "CACHE_DIR": str(cache),
     }
     if device == "CPU":
         # Decoder, encoder and preview work on the same cores: a thread tied to one waits for them there.

@@ -20,8 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vidstyle.backends.protocol import Say
-from vidstyle.cache import cache_folder
-from vidstyle.errors import BackendError
+from vidstyle.cache import cache_folder, unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class PlanFile:
         try:
             self.path = cache_folder("tensorrt") / f"{key.digest}.plan"
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -70,7 +69,7 @@ class PlanFile:
                 self._say("another process is building the same TensorRT plan: waiting for it")
                 lock.acquire()
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         try:
             yield
         finally:
@@ -83,7 +82,7 @@ class PlanFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         if header != _header(self._key, plan):
             self.discard("the file is damaged")
             return None
@@ -111,7 +110,3 @@ class PlanFile:
 def _header(key: PlanKey, plan: bytes) -> bytes:
     card = asdict(key) | {"sha256": hashlib.sha256(plan).hexdigest()}
     return json.dumps(card, sort_keys=True).encode()
-
-
-def _unusable(error: OSError) -> BackendError:
-    return BackendError(f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR")

@@ -25,6 +25,9 @@ PEER = "peer"
 
 _ISA = "ONEDNN_MAX_CPU_ISA"
 
+ISAS = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_FP16")
+"""Lesser processors that oneDNN can be held to; it takes any other word for no limit."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:

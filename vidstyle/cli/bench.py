@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli import console, options
+from vidstyle.cli.targets import check_folder
 from vidstyle.errors import OutputError, UsageError
 
 
@@ -47,6 +48,10 @@ def bench(
     guard()
     for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others
         Library().network(name)
+    for file in filter(None, (plot, write)):
+        check_folder(file)
+    if strange := [name for name in isa if name.upper() not in cases.ISAS]:
+        raise UsageError(f"--isa {strange[0]}: there are {', '.join(cases.ISAS)}")
     if unknown := [side for side in size if side not in cases.SIZES]:
         raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
     if profile:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidstyle.cli import console, options
+from vidstyle.cli.targets import check_png
 from vidstyle.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def video(
     from vidstyle.media.reader import open_reader
     from vidstyle.motion.metrics import Steadiness, mean_steadiness, steadiness
 
+    if plot:
+        check_png(plot, overwrite=True)
     judge = _judge(painting)
     losses: dict[int, tuple[float, float]] = {}
     with open_reader(film) as first, open_reader(painted) as second:
@@ -84,6 +87,8 @@ def _pairs(first: Reader, second: Reader, limit: int | None) -> Iterator[tuple[I
             return
         height, width = other.image.shape[:2]
         yield resize(frame.image, width=width, height=height), other.image
+    if limit is None and next(others, None) is not None:
+        console.warn("the painted film goes on after its source has ended: what is more is not measured")
 
 
 def _judge(paintings: list[Path]) -> Callable[[ImageArray, ImageArray], tuple[float, float]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidstyle.cli import console, options
-from vidstyle.errors import OutputError, UsageError
+from vidstyle.cli.targets import check_png
 
 if TYPE_CHECKING:
     from vidstyle.frames import ImageArray
@@ -91,15 +92,16 @@ def compare(
     from vidstyle.training.photographs import read_picture
 
     library = Library()
-    painters: list[tuple[str, Callable[[ImageArray], ImageArray]]] = []
-    for name in network:
-        found = library.network(name)
-        look = Look(mix=library.mix([parse_style(text) for text in style], found))
-        painter = Painter(found, backend=backend, say=console.detail)
-        painters.append((name, partial(_paint, painter, look)))
-    studio = Studio(vgg, Palette(paintings=[(read_picture(painting, longest=2 * size), 1.0)]), asked, quick=quick)
-    with room_for(size, size):
-        save_picture(out, compare_sheet(studio, read_picture(image, longest=size), painters, say=console.say))
+    photograph, target = read_picture(image, longest=size), read_picture(painting, longest=2 * size)
+    with ExitStack() as open_painters, room_for(size, size):
+        painters: list[tuple[str, Callable[[ImageArray], ImageArray]]] = []
+        for name in network:
+            found = library.network(name)
+            look = Look(mix=library.mix([parse_style(text) for text in style], found))
+            painter = open_painters.enter_context(Painter(found, backend=backend, say=console.detail))
+            painters.append((name, partial(_paint, painter, look)))
+        studio = Studio(vgg, Palette(paintings=[(target, 1.0)]), asked, quick=quick)
+        save_picture(out, compare_sheet(studio, photograph, painters, say=console.say))
 
 
 def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:
@@ -109,10 +111,7 @@ def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:
 
 def _prepare(out: Path, gatys: list[str], *, overwrite: bool) -> tuple[GatysOptions, VGG, VGG | None]:
     """Check the target, then load VGG and, where bfloat16 is quick, its copy."""
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"{out}: sheets are PNG files")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; -y replaces it")
+    check_png(out, overwrite=overwrite)
     from vidstyle.backends.cpu import guard, processor
     from vidstyle.backends.heap import keep_freed_memory
 

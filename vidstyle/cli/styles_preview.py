@@ -21,16 +21,19 @@ def preview(
     verbose: options.Verbose = 0,
 ) -> None:
     """Paint the previews of styles anew."""
-    from vidstyle.errors import UsageError
+    from vidstyle.errors import StyleError
     from vidstyle.networks.publish import publish_file
     from vidstyle.previews import FILE, paint_preview
     from vidstyle.styles import Library, user_data
+    from vidstyle.suggest import did_you_mean
 
     place = root or user_data()
     library = Library([place, *Library().roots])
     cards = {card.name: card for card in library.cards() if card.folder.is_relative_to(place)}
+    if not cards and not names:
+        console.say(f"no styles in {place}: nothing to paint")
     for name in names or cards:
         if name not in cards:
-            raise UsageError(f"{place} holds no style {name!r}")
+            raise StyleError(f"no style {name!r} in {place}{did_you_mean(name, cards)}; shipped ones stay as they are")
         publish_file(cards[name].folder, FILE, paint_preview(library, name))
         console.say(f"painted {cards[name].folder / FILE}")

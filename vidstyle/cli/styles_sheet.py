@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidstyle.cli import console, options
-from vidstyle.errors import OutputError, UsageError
+from vidstyle.cli.targets import check_png
 
 if TYPE_CHECKING:
     from vidstyle.frames import ImageArray
@@ -41,10 +41,7 @@ def sheet(
     verbose: options.Verbose = 0,
 ) -> None:
     """Your own pictures in every style, on one labelled sheet, to choose by."""
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"{out}: sheets are PNG files")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; -y replaces it")
+    check_png(out, overwrite=overwrite)
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.gatys.sheets import sheet as lay_out
     from vidstyle.painter import Look, Painter
@@ -57,11 +54,12 @@ def sheet(
         for name in style or library.names(found)
     }
     pictures = [_first_frame(image) for image in images]
-    cells = [(_cell(p, size), image.name) for p, image in zip(pictures, images, strict=True)]
+    height = min(max(round(size * p.shape[0] / p.shape[1]) for p in pictures), size * 4 // 3)
+    cells = [(_cell(p, size, height), image.name) for p, image in zip(pictures, images, strict=True)]
     with Painter(found, backend=backend, say=console.detail) as painter:
         for name, look in looks.items():
-            cells += [(_cell(painter.paint(picture[None], look)[0], size), name) for picture in pictures]
-    save_picture(out, lay_out(cells, columns=columns if len(pictures) == 1 else len(pictures)))
+            cells += [(_cell(painter.paint(picture[None], look)[0], size, height), name) for picture in pictures]
+    save_picture(out, lay_out(cells, columns=min(columns, len(cells)) if len(pictures) == 1 else len(pictures)))
     console.say(f"wrote {out}")
 
 
@@ -72,11 +70,15 @@ def _first_frame(path: Path) -> ImageArray:
         return next(iter(reader)).image
 
 
-def _cell(picture: ImageArray, width: int) -> ImageArray:
-    """The middle of a picture, 3 by 2, `width` pixels wide."""
+def _cell(picture: ImageArray, width: int, height: int) -> ImageArray:
+    """The whole picture, as large as it fits into `width` x `height` pixels, on white."""
+    import numpy as np
+
     from vidstyle.media.scale import resize
 
-    height, wide = picture.shape[0], picture.shape[1]
-    side = min(height * 3, wide * 2) // 6
-    top, left = (height - 2 * side) // 2, (wide - 3 * side) // 2
-    return resize(picture[top : top + 2 * side, left : left + 3 * side], width=width, height=width * 2 // 3)
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    wide, high = (max(1, round(side * scale)) for side in (picture.shape[1], picture.shape[0]))
+    cell = np.full((height, width, 3), 255, np.uint8)
+    top, left = (height - high) // 2, (width - wide) // 2
+    cell[top : top + high, left : left + wide] = resize(picture, width=wide, height=high)
+    return cell

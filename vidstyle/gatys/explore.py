@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from vidstyle.backends.protocol import Say
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.sheets import sheet
-from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor
+from vidstyle.gatys.stills import Palette, Studio, resized, to_image, to_tensor
 from vidstyle.networks.vgg import VGG
 
 CONTENT_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -46,7 +45,9 @@ def texture_sheet(
     vgg: VGG, painting: Tensor, *, options: GatysOptions, quick: VGG | None, size: int, say: Say
 ) -> ImageArray:
     """The painting's style alone, from noise, with its layers up to conv1_1, 2_1, ... 5_1; a labelled sheet."""
-    square = torch.nn.functional.interpolate(painting, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)
+    side = min(painting.shape[2:])
+    top, left = ((length - side) // 2 for length in painting.shape[2:])
+    square = resized(painting[..., top : top + side, left : left + side], size, size).clamp(0, 1)
     cells = [(to_image(square), "painting")]
     for depth in range(1, 6):
         layers = tuple((f"conv{block}_1", 1.0) for block in range(1, depth + 1))

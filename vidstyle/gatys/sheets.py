@@ -70,4 +70,4 @@ def save_picture(path: Path, picture: ImageArray) -> None:
         part.write_bytes(data.tobytes())
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: {error}") from error
+        raise OutputError(f"{path}: {error.strerror or error}") from error
