@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vidstyle.errors import UsageError
-from vidstyle.settings import RenderOptions, Size, config_files, parse_size, parse_time, read_config
+from vidstyle.settings import RenderOptions, Size, config_files, parse_rate, parse_size, parse_time, read_config
 
 COMMANDS = ("render", "webcam")
 KNOWN = ("style", "strength", "keep_colors", "crf")
@@ -44,6 +44,23 @@ def test_a_size_is_one_or_two_sides() -> None:
 )
 def test_times_are_exact(text: str, seconds: str) -> None:
     assert parse_time(text) == Fraction(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        *[("24", "24"), ("12.5", "12.5"), ("24000/1001", "24000/1001"), ("23.976", "24000/1001"), ("0.5", "0.5")],
+        *[("29.97", "30000/1001"), ("59.94", "60000/1001"), ("23.98", "24000/1001"), ("60", "60")],
+    ],
+)
+def test_rates_are_exact(text: str, rate: str) -> None:
+    assert parse_rate(text) == Fraction(rate)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "24/0", "1e3", "2000", "24fps", "nan"])
+def test_rates_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="fps"):
+        parse_rate(text)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1:", ":1", "1:2:3:4", "1,5", "nan", "inf", "1e3", "5s"])

@@ -120,7 +120,7 @@ def _on_one_gpu(options: RenderOptions) -> RenderOptions:
 def _open(source: str, options: RenderOptions) -> Reader:
     if options.decode == "nvdec":
         return nvdec.open_film(source, device=options.device, start=options.start, end=options.end)
-    return open_reader(source, start=options.start, end=options.end)
+    return open_reader(source, start=options.start, end=options.end, rate=options.rate)
 
 
 def _loop(

@@ -61,8 +61,9 @@ class Size:
 class RenderOptions:
     """Everything that can be asked of `render`; the defaults are those of the command line.
 
-    `start` and `end` are seconds from the beginning of the film; `crf` is the encoder's own quality
-    number; `styles` are names (in Gatys mode also pictures' paths) with weights, `gatys` `KEY=VALUE` words.
+    `start` and `end` are seconds from the beginning of the film, `rate` the frames a second of numbered pictures;
+    `crf` is the encoder's own quality number; `styles` are names (in Gatys mode also pictures' paths) with weights,
+    `gatys` `KEY=VALUE` words.
     `decode` says who decodes: the processor, or NVDEC with the frames left in the GPU's memory. `batch` None leaves it
     to the backend's nature; `tile` paints in tiles, for pictures larger than the memory.
     """
@@ -78,6 +79,7 @@ class RenderOptions:
     size: Size | None = None
     start: Fraction | None = None
     end: Fraction | None = None
+    rate: Fraction | None = None
     codec: str | None = None
     crf: float | None = None
     decode: Literal["cpu", "nvdec"] = "cpu"
@@ -104,6 +106,7 @@ class RenderOptions:
             "--mode gatys": self.mode == "gatys",
             "--stabilize": self.stabilize,
             "--size": self.size is not None,
+            "--fps": self.rate is not None,
             "--tile": self.tile,
         }
         asked = [flag for flag, is_asked in on_host.items() if is_asked]
@@ -132,6 +135,16 @@ def parse_time(text: str) -> Fraction:
     for part in text.strip().split(":"):
         seconds = seconds * 60 + Fraction(part)
     return seconds
+
+
+def parse_rate(text: str) -> Fraction:
+    """Frames a second, such as 24, 12.5, 24000/1001; 23.976 and 29.97 mean that, n * 1000/1001. Raises UsageError."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/([0-9]{1,6}))?", text.strip())
+    rate = Fraction(match[1]) / Fraction(match[2] or 1) if match and match[2] != "0" else Fraction(0)
+    if not Fraction(1, 100) <= rate <= 1000:
+        raise UsageError(f"fps {text!r}: give frames a second (24, 23.976 or 24000/1001), up to 1000")
+    broadcast = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    return broadcast if rate.denominator > 1 and abs(rate - broadcast) < Fraction(1, 200) else rate
 
 
 def config_files() -> list[Path]:

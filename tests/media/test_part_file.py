@@ -74,6 +74,21 @@ def test_a_place_that_cannot_hold_it_is_refused(tmp_path: Path, name: str, said:
 
 
 @posix
+@pytest.mark.parametrize("length", [252, 300])
+def test_a_name_too_long_for_the_system_is_refused(tmp_path: Path, length: int) -> None:
+    """252 letters would do, but not with the ".part" that is added while it is written."""
+    with pytest.raises(OutputError, match="another name"):
+        check_target(None, tmp_path / ("n" * (length - 4) + ".mp4"))
+
+
+@posix
+def test_links_that_lead_back_to_themselves_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").symlink_to(tmp_path / "out.mp4")
+    with pytest.raises(OutputError, match="another name"):
+        check_target(None, tmp_path / "out.mp4")
+
+
+@posix
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "closed"

@@ -93,6 +93,28 @@ def test_chapters_of_a_part_move_with_it() -> None:
         (500, 1000, "Three"),
     ]
     assert TimeWindow(origin=Fraction(0), tick=Fraction(1, 25)).chapters(whole) == whole
+    late = TimeWindow(origin=Fraction(1), tick=Fraction(1, 25))  # the file's clock runs a second already
+    assert [(c["start"], c["end"]) for c in late.chapters(whole)] == [(0, 1000), (1000, 2000)]
+
+
+def test_the_clock_of_a_recorded_broadcast_begins_at_0(tmp_path: Path) -> None:
+    """Sound 40 ms before the picture, both after 20 hours; mp4 would keep the hours as an empty beginning."""
+    path = write_film(tmp_path / "a.mkv", numbered(25), sound=True)
+    with av.open(str(path)) as film, av.open(str(tmp_path / "late.ts"), "w", options={"muxdelay": "0"}) as late:
+        routes = {stream.index: late.add_stream_from_template(stream) for stream in film.streams}
+        for packet in film.demux():
+            if packet.dts is None:
+                continue
+            seconds = 72_000 + Fraction(packet.stream.type == "video") / 25
+            packet.pts, packet.dts = (round(x + seconds / packet.time_base) for x in (packet.pts, packet.dts))
+            packet.stream = routes[packet.stream.index]
+            late.mux(packet)
+    with open_reader(tmp_path / "late.ts") as reader:
+        frames, packets = split(reader)
+    begins = packets[0].packet.pts * packets[0].packet.time_base
+    assert min(begins, frames[0].time) == 0
+    assert abs(frames[0].time - begins - Fraction(1, 25)) <= Fraction(1, 1000)
+    assert abs(frames[-1].time - frames[0].time - Fraction(24, 25)) <= Fraction(1, 1000)
 
 
 def test_parts_that_make_no_sense(tmp_path: Path) -> None:

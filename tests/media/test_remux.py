@@ -36,11 +36,12 @@ def source_film(
     sound: tuple[str, ...] = (),
     subtitles: tuple[str, ...] = (),
     font: bool = False,
+    shown: int | None = None,
     cover: bytes | None = None,
     sound_starts: Fraction = Fraction(0),
 ) -> Path:
-    """A film of one second with what is asked for beside it."""
-    with av.open(str(path), "w") as film:
+    """A film of one second with what is asked for beside it; `shown` is the subtitle that is on by default."""
+    with av.open(str(path), "w", container_options={"default_mode": "passthrough"}) as film:
         video = film.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         voices = [film.add_stream(codec, rate=RATE) for codec in sound]
@@ -53,6 +54,7 @@ def source_film(
             header = av.CodecContext.create("srt", "r")
             header.open(strict=False)
             text.codec_context.subtitle_header = header.subtitle_header
+            text.disposition = Disposition.default if shown == len(texts) else Disposition(0)
             texts.append(text)
         if voices:
             voices[0].metadata["language"] = "jpn"
@@ -137,6 +139,8 @@ def test_sound_from_mpeg_ts_loses_only_its_headers(tmp_path: Path) -> None:
     for suffix in ("mp4", "mkv"):
         copy_film(reader_of(middle), tmp_path / f"out.{suffix}")
         assert stream_bytes(tmp_path / f"out.{suffix}", 1) == stream_bytes(source, 1)
+        assert all(packet.is_keyframe for packet in packets(tmp_path / f"out.{suffix}", 1))
+        assert kinds(tmp_path / f"out.{suffix}") == [("video", "h264"), ("audio", "aac")]  # its head is sound
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts"])
@@ -225,6 +229,16 @@ def test_subtitles_are_not_put_into_an_mp4_that_cannot_be_searched(tmp_path: Pat
     target = tmp_path / "out.mp4"
     target.symlink_to("/dev/null")
     assert any("subtitle" in line and "left out" in line for line in copy_film(reader_of(source), target))
+
+
+def test_players_show_the_subtitles_that_they_showed_before(tmp_path: Path) -> None:
+    """Of two tracks beside a film, mp4 marks those as default that were."""
+    source = source_film(tmp_path / "in.mkv", subtitles=("srt", "ass"), shown=1)
+    with av.open(str(source)) as film:
+        assert [bool(s.disposition & Disposition.default) for s in film.streams.subtitles] == [False, True]
+    copy_film(reader_of(source), tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert [bool(s.disposition & Disposition.default) for s in film.streams.subtitles] == [False, True]
 
 
 def test_mp4_subtitles_come_to_matroska(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.media.reading import frames_of, quarters, write_film
-from vidstyle.errors import InputError
+from vidstyle.errors import InputError, UsageError
 from vidstyle.media.reader import open_reader, probe
 
 
@@ -40,6 +40,23 @@ def test_a_part_of_a_sequence(tmp_path: Path) -> None:
     with open_reader(pattern, start=Fraction(2, 25), end=Fraction(4, 25)) as reader:
         frames = frames_of(reader)
     assert [(frame.pts, int(frame.image[0, 0, 0])) for frame in frames] == [(0, 2), (1, 3)]
+
+
+def test_a_part_that_begins_between_two_pictures_begins_at_once(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [0, 1, 2, 3])
+    with open_reader(pattern, start=Fraction(1, 100)) as reader:
+        assert [frame.pts for frame in frames_of(reader)] == [0, 1, 2]
+
+
+def test_a_sequence_has_the_rate_that_is_asked_for_and_a_film_its_own(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [0, 1, 2, 3])
+    rate = Fraction(24_000, 1001)
+    with open_reader(pattern, start=1 / rate, rate=rate) as reader:
+        assert (reader.info.rate, reader.info.duration) == (rate, 3 / rate)
+        assert [frame.time for frame in frames_of(reader)] == [0, 1 / rate, 2 / rate]
+    film = write_film(tmp_path / "a.mp4", [quarters()] * 2)
+    with pytest.raises(UsageError, match="its own times"):
+        open_reader(film, rate=rate)
 
 
 def test_another_size_is_scaled_and_a_damaged_picture_passed_over(tmp_path: Path) -> None:

@@ -241,6 +241,9 @@ def test_a_failed_encoder_says_why_in_one_line(tmp_path: Path) -> None:
         ("o.webm", EncodeOptions(codec="h264"), "vp9"),
         ("o.mp4", EncodeOptions(codec="aac"), "audio"),
         ("o.mov", EncodeOptions(codec="prores", crf=20), "crf"),
+        *[("o.mp4", EncodeOptions(crf=crf), "0 .best. to 51") for crf in (-1, 52, float("nan"))],
+        ("o.webm", EncodeOptions(crf=64), "to 63"),
+        ("o_%04d.exr", EncodeOptions(), "no .exr pictures"),
         ("o.webm", EncodeOptions(bit_depth=10), "10 bits"),
         ("o.qxz", EncodeOptions(), "qxz"),
         ("o", EncodeOptions(), "suffix"),
@@ -253,6 +256,13 @@ def test_a_request_that_makes_no_sense_is_refused_at_once(
     with pytest.raises(UsageError, match=said):
         open_writer(tmp_path / name, source=given(noise(1)), options=options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_motion_jpeg_is_written_in_its_own_range(tmp_path: Path) -> None:
+    copy_film(given([patch_picture()]), tmp_path / "o.mov", options=EncodeOptions(codec="mjpeg"))
+    frame = first_frame(tmp_path / "o.mov")
+    assert frame.format.name == "yuvj420p"
+    assert patch_error(as_rgb(frame)) <= 12
 
 
 @pytest.mark.parametrize("arguments", [{"bit_depth": 12}, {"audio": "louder"}, {"size": (0, 4)}])

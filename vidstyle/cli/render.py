@@ -56,6 +56,9 @@ def render(
     audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = Audio.copy,
     start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or H:M:S.")] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop here: seconds or H:M:S.")] = None,
+    fps: Annotated[
+        str | None, typer.Option(metavar="N", help="Frames a second of a numbered sequence (25 unless given).")
+    ] = None,
     decode: Annotated[
         Decode,
         typer.Option(
@@ -75,7 +78,7 @@ def render(
 ) -> None:
     """Paint a film, a picture or a numbered sequence: same frames, same times, same sound."""
     from vidstyle.gatys.options import parse_painting
-    from vidstyle.settings import RenderOptions, parse_size, parse_time
+    from vidstyle.settings import RenderOptions, parse_rate, parse_size, parse_time
     from vidstyle.styles import parse_style
 
     if json and target == "-":
@@ -92,6 +95,7 @@ def render(
         size=parse_size(size) if size else None,
         start=parse_time(start) if start else None,
         end=parse_time(end) if end else None,
+        rate=parse_rate(fps) if fps else None,
         codec=codec,
         crf=crf,
         bit_depth=bit_depth,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +81,7 @@ class GatysJob:
             return self._write_film(shots[-1].last + 1)
 
     def _open(self) -> Reader:
-        return open_reader(self.source, start=self.options.start, end=self.options.end)
+        return open_reader(self.source, start=self.options.start, end=self.options.end, rate=self.options.rate)
 
     @cached_property
     def _size(self) -> tuple[int, int]:
@@ -105,11 +105,12 @@ class GatysJob:
         """What must be the same for a rendering to be gone on with. `shots` and machine do not count."""
         gatys = asdict(self.gatys)
         gatys.pop("shots")
+        start, end, rate = self.options.start, self.options.end, self.options.rate
         return {
             "vidstyle": __version__,
             "source": Path(self.source).name,
             "size": list(self._size),
-            "part": [str(self.options.start), str(self.options.end)],
+            "part": [str(start), str(end), *([str(rate)] if rate else [])],
             "paintings": [[p.weight, p.sha256] for p in paintings],
             "stroke": self.options.stroke,
             "keep_colors": self.options.keep_colors,
@@ -204,7 +205,7 @@ class GatysJob:
         number: int,
         film: ImageArray,
         *,
-        before: Sequence[int],
+        before: range,
         turn: int,
         account: Account,
     ) -> None:

@@ -55,10 +55,12 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class _Tuning:
-    """Options of one encoder: `quality` is its constant-quality option, with what vidstyle sets unless told."""
+    """Options of one encoder: `quality` is its constant-quality option, from 0 to `worst`, with what vidstyle sets
+    unless told."""
 
     quality: str | None = None
     default: float = 0
+    worst: float = 51
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,21 +68,21 @@ class _Tuning:
 # Constant qualities at which painted 720p clips show no blocks; strokes hide less than film grain does. For libx264,
 # superfast at 19 is as near to the painting as veryfast at 18, in two thirds of the time and a sixth more bytes.
 _TUNING: Mapping[str, _Tuning] = {
-    "libx264": _Tuning("crf", 19, "superfast"),
-    "libx265": _Tuning("crf", 20, "veryfast", {"x265-params": "log-level=error"}),
-    "libsvtav1": _Tuning("crf", 28, "9"),
-    "libvpx-vp9": _Tuning("crf", 24, None, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),
-    "libvpx": _Tuning("crf", 10, None, {"deadline": "good", "cpu-used": "5"}),
+    "libx264": _Tuning("crf", 19, preset="superfast"),
+    "libx265": _Tuning("crf", 20, preset="veryfast", options={"x265-params": "log-level=error"}),
+    "libsvtav1": _Tuning("crf", 28, 63, "9"),
+    "libvpx-vp9": _Tuning("crf", 24, 63, None, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),
+    "libvpx": _Tuning("crf", 10, 63, None, {"deadline": "good", "cpu-used": "5"}),
     "prores_ks": _Tuning(options={"profile": "hq", "vendor": "apl0"}),
     "ffv1": _Tuning(options={"level": "3", "slicecrc": "1", "g": "1"}),
     "gif": _Tuning(),
     "png": _Tuning(),
 }
 _HARDWARE_TUNING: Mapping[str, _Tuning] = {
-    "nvenc": _Tuning("cq", 20, "p4", {"rc": "vbr"}),
-    "qsv": _Tuning("global_quality", 20, "medium"),
-    "vaapi": _Tuning("qp", 20, None, {"rc_mode": "CQP"}),
-    "amf": _Tuning("qp_i", 20, None, {"rc": "cqp", "qp_p": "22"}),
+    "nvenc": _Tuning("cq", 20, preset="p4", options={"rc": "vbr"}),
+    "qsv": _Tuning("global_quality", 20, preset="medium"),
+    "vaapi": _Tuning("qp", 20, options={"rc_mode": "CQP"}),
+    "amf": _Tuning("qp_i", 20, options={"rc": "cqp", "qp_p": "22"}),
 }
 _LOSSLESS = frozenset({"ffv1", "png", "apng", "gif", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "rawvideo", "qtrle"})
 
@@ -112,7 +114,7 @@ def video_encoder(name: str) -> av.Codec:
 
 
 def _offer() -> str:
-    return f"there are {', '.join(CODECS)}, and FFmpeg's encoders by their own names (h264_nvenc, libaom-av1, ...)"
+    return f"there are {', '.join(CODECS)}, and FFmpeg's encoders by their own names (h264_nvenc, mpeg2video, ...)"
 
 
 def _names() -> Iterable[str]:
@@ -139,6 +141,8 @@ def encoder_options(codec: av.Codec, options: EncodeOptions, *, pixel_format: st
         result["profile"] = "4444"
     if options.crf is not None and tuning.quality is None:
         raise UsageError(f"{codec.name} has no quality to set with a crf; leave it out")
+    if options.crf is not None:
+        _check_crf(codec, options.crf, worst=tuning.worst)
     if tuning.quality is not None:
         result[tuning.quality] = f"{tuning.default if options.crf is None else options.crf:g}"
     if options.preset is not None and tuning.preset is None:
@@ -151,11 +155,19 @@ def encoder_options(codec: av.Codec, options: EncodeOptions, *, pixel_format: st
 def _asked_options(codec: av.Codec, options: EncodeOptions) -> dict[str, str]:
     """An encoder that vidstyle has no opinion on: only what the user asked for, under the encoder's own names."""
     asked = {"crf": options.crf, "preset": options.preset}
-    known = {option.name for option in codec.create().supported_options.private}
+    known = {option.name: option for option in codec.create().supported_options.private}
     for name, value in asked.items():
         if value is not None and name not in known:
             raise UsageError(f"{codec.name} has no {name} to set; leave it out")
+    if options.crf is not None:
+        _check_crf(codec, options.crf, worst=known["crf"].max)
     return {name: str(value) for name, value in asked.items() if value is not None}
+
+
+def _check_crf(codec: av.Codec, crf: float, *, worst: float) -> None:
+    """Encoders would take what lies outside for their own default, or for the nearest."""
+    if not 0 <= crf <= worst:
+        raise UsageError(f"crf is {crf:g}; for {codec.name} it runs from 0 (best) to {worst:g}")
 
 
 def bit_rate(codec: av.Codec, options: EncodeOptions, *, size: tuple[int, int], rate: float) -> int:
@@ -200,6 +212,8 @@ def _candidates(encoder: str, *, bit_depth: int, alpha: bool, odd: bool) -> tupl
         wanted = ("gbrp10le", *_YUV_10) if lossless_rgb else (*_YUV_10, "gbrp10le")
     else:
         wanted = (*_RGB_8, "rgba", "pal8", *_YUV_8) if lossless_rgb else _YUV_8
+    if encoder == "mjpeg":  # full range by nature; it refuses the other
+        wanted = tuple(name for name in wanted if name.startswith("yuvj"))
     if odd and encoder.startswith(("libx26", "h264_", "hevc_", "av1_")):
         return tuple(name for name in wanted if "444" in name or name in _RGB_8 or name == "gbrp10le")
     return wanted
@@ -208,9 +222,10 @@ def _candidates(encoder: str, *, bit_depth: int, alpha: bool, odd: bool) -> tupl
 def assumed_matrix(codec: av.Codec, muxer: str, *, size: tuple[int, int]) -> int | None:
     """The H.273 matrix that players take for this codec where nobody can tell them; None where a tag can.
 
-    VP8 is BT.601 by its own specification (RFC 6386, 9.2). For the others it is the rule for untagged material.
+    VP8 is BT.601 by its own specification (RFC 6386, 9.2), JPEG by JFIF's (ITU-T T.871, 7). For the others it is
+    the rule for untagged material.
     """
-    if codec.canonical_name == "vp8":
+    if codec.canonical_name in ("vp8", "mjpeg"):
         return 6
     if codec.canonical_name in _COLOURS_INSIDE or muxer in ("mp4", "mov", "matroska", "webm"):
         return None

@@ -155,6 +155,9 @@ _BY_SUFFIX = {
     ".avi": _AVI,
     ".gif": _GIF,
 }
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm"})
+"""Names of single and of numbered pictures, which need no container."""
+
 # Their muxers have no list of codecs for FFmpeg to look in.
 _NO_FFMPEG_LIST = frozenset({"mpegts", "gif", "image2pipe"})
 
@@ -182,6 +185,9 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     except ValueError as error:
         hint = did_you_mean(suffix, _BY_SUFFIX)
         raise UsageError(f"no film format is called {suffix}{hint}; use one of {known}") from error
+    if muxer == "image2":
+        pictures = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise UsageError(f"vidstyle writes no {suffix} pictures; use one of {pictures}")
     if not any(av.Codec(c, "w").type == "video" for c in _encoders(muxer)):
         raise UsageError(f"{suffix} files hold no pictures; use one of {known}")
     codec = "h264" if "libx264" in supported_codecs(muxer) else av.open("f", "w", format=muxer).default_video_codec

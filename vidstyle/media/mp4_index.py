@@ -24,8 +24,9 @@ _PICTURE_KINDS = {"mjpeg": 13, "png": 14}
 _FULL_BOX_HEADER = 4  # version and flags
 
 
-def complete_index(path: Path, *, covers: Sequence[tuple[str, bytes]], tracks: Sequence[bytes]) -> None:
-    """Add pictures, each (codec "mjpeg" or "png", file contents), and the one track of each of the files `tracks`.
+def complete_index(path: Path, *, covers: Sequence[tuple[str, bytes]], tracks: Sequence[tuple[bytes, bool]]) -> None:
+    """Add pictures, each (codec "mjpeg" or "png", file contents), and the one track of each of the files in `tracks`,
+    which say beside it whether players are to show that track unasked.
 
     Raises ValueError where a file has no index of the expected form, OSError where it cannot be written.
     """
@@ -34,8 +35,8 @@ def complete_index(path: Path, *, covers: Sequence[tuple[str, bytes]], tracks: S
         file.seek(start)
         moov = file.read(size)
         file.seek(0, os.SEEK_END)
-        for track in tracks:
-            moov = _append_track(file, moov, track)
+        for track, is_default in tracks:
+            moov = _append_track(file, moov, track, is_default=is_default)
         if covers:
             moov = _edit(moov, (b"udta", b"meta", b"ilst"), lambda items: _with_child(items, _cover_item(covers)))
         file.write(moov)
@@ -111,7 +112,7 @@ def _ending_after(elst: bytes, ticks: int) -> bytes:
     return _timed(elst, place, place, ticks)
 
 
-def _append_track(file: BinaryIO, moov: bytes, track: bytes) -> bytes:
+def _append_track(file: BinaryIO, moov: bytes, track: bytes, *, is_default: bool) -> bytes:
     """Append the samples of a file with one track; `moov` with that track."""
     source = io.BytesIO(track)
     start, size, header = _find(source, b"mdat")
@@ -122,7 +123,7 @@ def _append_track(file: BinaryIO, moov: bytes, track: bytes) -> bytes:
     trak = next(box for box in _children(track[index : index + length]) if box[4:8] == b"trak")
     mvhd = next(box for box in _children(moov) if box[4:8] == b"mvhd")
     number = mvhd[-4:]  # the next track's
-    trak = _edit(trak, (b"tkhd",), lambda tkhd: _with_number(tkhd, number))
+    trak = _edit(trak, (b"tkhd",), lambda tkhd: _with_number(_enabled(tkhd, is_default), number))
     trak = _edit(trak, (b"mdia", b"minf", b"stbl", b"stco"), lambda stco: _moved_chunks(stco, shift))
     following = struct.pack(">I", struct.unpack(">I", number)[0] + 1)
     return _with_child(_edit(moov, (b"mvhd",), lambda box: box[:-4] + following), trak)
@@ -131,6 +132,11 @@ def _append_track(file: BinaryIO, moov: bytes, track: bytes) -> bytes:
 def _with_number(tkhd: bytes, number: bytes) -> bytes:
     place = 20 if tkhd[8] == 0 else 28  # after two times of 32 or, in version 1, 64 bits
     return tkhd[:place] + number + tkhd[place + 4 :]
+
+
+def _enabled(tkhd: bytes, on: bool) -> bytes:
+    """The flag that players take for "default": alone in its file, every track has it."""
+    return tkhd[:11] + bytes([tkhd[11] & ~1 | on]) + tkhd[12:]
 
 
 def _moved_chunks(stco: bytes, shift: int) -> bytes:

@@ -12,12 +12,10 @@ from pathlib import Path
 import av
 
 from vidstyle.errors import OutputError, UsageError
-from vidstyle.media.containers import container_for
+from vidstyle.media.containers import PICTURE_SUFFIXES, container_for
 
 STDOUT = "-"
 _NUMBER = re.compile(r"%0?(\d*)d")
-
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm"})
 
 
 def is_sequence(target: str | Path) -> bool:
@@ -57,6 +55,7 @@ def check_target(source: str | Path | None, target: str | Path, *, overwrite: bo
             raise UsageError("stdout is a terminal; redirect it or name a file")
         return
     path = Path(target)
+    _check_name(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it")
     if not (is_picture(path) or is_sequence(path)):
@@ -66,6 +65,14 @@ def check_target(source: str | Path | None, target: str | Path, *, overwrite: bo
     existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
     if existing and not overwrite and not _is_special(path):
         raise OutputError(f"{existing[0]} exists already; -y overwrites it")
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that the system cannot have, with what is added to it, or links that lead back to themselves."""
+    try:
+        part_path(path).exists()
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"{path} cannot be written: {reason(error)}; choose another name") from error
 
 
 def _check_not_source(source: str | Path | None, path: Path) -> None:
@@ -152,6 +159,7 @@ def output_error(error: Exception, path: Path | str) -> OutputError:
     if isinstance(error, av.error.BrokenPipeError | BrokenPipeError):
         return OutputError("whoever read the output has gone (broken pipe)")
     code = getattr(error, "errno", None)
+    name = "standard output" if str(path) == STDOUT else path
     if code in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"no room left for {path}; free some space or choose another folder")
-    return OutputError(f"{path} cannot be written: {reason(error)}")
+        return OutputError(f"no room left for {name}; free some space or choose another folder")
+    return OutputError(f"{name} cannot be written: {reason(error)}")

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidstyle.errors import UsageError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
 from vidstyle.media.demux import choose_film, frame_rate, time_base_of
@@ -20,7 +21,7 @@ from vidstyle.media.film import DecodedFilm
 from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
-from vidstyle.media.sequence import SequenceReader, find_sequence
+from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
 from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
 
@@ -35,18 +36,26 @@ def open_reader(
     *,
     start: Fraction | None = None,
     end: Fraction | None = None,
+    rate: Fraction | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Reader:
     """Open a film, a still picture, a numbered sequence (`f_%04d.png`) or, for `-`, standard input.
 
     `start` and `end` are seconds from the beginning; the part has the frames with start <= time < end, moved
-    forward by `start`. Pictures above `max_pixels` are refused before they are decoded.
+    forward by `start`. `rate` is that of a sequence, in frames a second; nothing else takes one.
+    Pictures above `max_pixels` are refused before they are decoded.
     Raises InputError if nothing can be read from it, UsageError if the part makes no sense.
     """
     if sequence := find_sequence(source):
         return SequenceReader(
-            sequence, start=start, end=end, open_picture=lambda p: FilmReader(p, max_pixels=max_pixels)
+            sequence,
+            start=start,
+            end=end,
+            rate=rate or SEQUENCE_RATE,
+            open_picture=lambda p: FilmReader(p, max_pixels=max_pixels),
         )
+    if rate is not None:
+        raise UsageError(f"fps is for numbered pictures; {spoken_name(source)} keeps its own times: leave it out")
     return FilmReader(source, start=start, end=end, max_pixels=max_pixels)
 
 

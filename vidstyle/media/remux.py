@@ -5,7 +5,7 @@ Everything is decided by `plan_streams` before the first frame is painted; the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -22,6 +22,7 @@ from vidstyle.media.containers import ContainerFormat, holds
 from vidstyle.media.transcode import AudioRoute, SubtitleRoute
 
 Action = Literal["copy", "audio", "subtitle", "cover"]
+Strip = Callable[["Packet[Stream]"], Iterable["Packet[Stream]"]]
 
 _BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "dvb_teletext", "xsub"})
 # Statistics that mkvmerge and FFmpeg wrote about the stream that is being replaced or shortened.
@@ -196,12 +197,14 @@ class CopyRoute:
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.stream: Stream = output.add_stream_from_template(source, opaque=True)
-        self._strip: BitStreamFilterContext | None = None
+        self._strip: Strip | None = None
         if isinstance(source, AudioStream) and _is_adts(source) and output.format.name != "mpegts":
             # The muxers would do it by themselves, except mp4's in fragments, and stop at a damaged packet.
-            self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source)
             if config := audio_specific_config(source):
                 self.stream.codec_context.extradata = config
+                self._strip = _without_adts_header
+            else:
+                self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source).filter
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         for stripped in self._stripped(packet):
@@ -211,10 +214,24 @@ class CopyRoute:
     def _stripped(self, packet: Packet[Stream]) -> Iterable[Packet[Stream]]:
         if self._strip is None or not _has_adts_header(packet):
             return [packet]
-        return self._strip.filter(packet)
+        return self._strip(packet)
 
     def flush(self) -> Iterator[Packet[Stream]]:
         yield from ()
+
+
+def _without_adts_header(packet: Packet[Stream]) -> list[Packet[Stream]]:
+    """The sound alone (ISO/IEC 14496-3, 1.A.2.2).
+
+    FFmpeg's filter does the same, but hands the two bytes of the index along once more with its first packet, and
+    Matroska's muxer then writes them, and a sampling rate, over what follows in a header that has them already.
+    """
+    data = bytes(packet)
+    has_checksum = not data[1] & 1
+    plain: Packet[Stream] = Packet(data[_ADTS_HEADER + 2 if has_checksum else _ADTS_HEADER :])
+    plain.pts, plain.dts, plain.duration, plain.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    plain.is_keyframe = packet.is_keyframe
+    return [plain]
 
 
 def _has_adts_header(packet: Packet[Stream]) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from av.container.core import Chapter  # only PyAV's stubs have it
 
 SEQUENCE_RATE = Fraction(25)
-"""Frames a second of numbered pictures, which have no time of their own."""
+"""Frames a second of numbered pictures, which have no time of their own, unless told otherwise."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,7 +68,7 @@ def find_sequence(source: str | Path) -> Sequence | None:
 
 
 class SequenceReader:
-    """A numbered sequence as a film of SEQUENCE_RATE. A missing number leaves the picture before it standing.
+    """A numbered sequence as a film of `rate` frames a second. A missing number leaves the picture before it standing.
 
     `open_picture` opens one still picture. See `Reader` for the contract; there is no container.
     """
@@ -79,11 +79,13 @@ class SequenceReader:
         *,
         start: Fraction | None = None,
         end: Fraction | None = None,
+        rate: Fraction = SEQUENCE_RATE,
         open_picture: Callable[[Path], Reader],
     ) -> None:
         self._notes = Notes()
         self._open_picture = open_picture
-        self._window = TimeWindow(origin=Fraction(0), tick=1 / SEQUENCE_RATE, start=start, end=end)
+        self._rate = rate
+        self._window = TimeWindow(origin=Fraction(0), tick=1 / rate, start=start, end=end)
         self._base = self._window.tick
         zero = next(iter(sequence.pictures))
         self._part = {
@@ -143,7 +145,7 @@ class SequenceReader:
             runs = [str(gap[0]) if gap[0] == gap[-1] else f"{gap[0]} to {gap[-1]}" for gap in gaps]
             shown = ", ".join(runs[:10]) + (", ..." if len(runs) > 10 else "")
             missing = sum(gap.stop - gap.start for gap in gaps)
-            self._notes.add(f"{missing} missing from the sequence ({shown}): the picture before stays for them")
+            self._notes.add(f"{missing} missing from the sequence ({shown}): the picture before stays")
 
     def _describe(self, sequence: Sequence) -> VideoInfo:
         with self._open_picture(next(iter(self._part.values()))) as first:
@@ -152,7 +154,7 @@ class SequenceReader:
         return replace(
             info,
             time_base=self._base,
-            rate=SEQUENCE_RATE,
+            rate=self._rate,
             frames=len(self._part),
             duration=(ticks[-1] + 1 - ticks[0]) * self._base,
             container="sequence",
@@ -169,7 +171,7 @@ class SequenceReader:
             except InputError as error:
                 self._notes.add(str(error))
                 continue
-            yield replace(frame, pts=tick - self._window.shift, time_base=self._base, duration=duration, index=index)
+            yield replace(frame, pts=tick - ticks[0], time_base=self._base, duration=duration, index=index)
             index += 1
         if index == 0:
             raise InputError("cannot read the sequence: no frames; none of its pictures could be decoded")

@@ -22,8 +22,9 @@ _MICROSECOND = Fraction(1, 1_000_000)
 class TimeWindow:
     """From `start` to before `end`, in seconds after `origin`, the moment at which the input begins.
 
-    What is kept moves forward by `start`, all streams alike, so that the part begins when the whole did.
-    `tick` is the film's time base.
+    What is kept moves forward by `start`, all streams alike, so that the part begins when the whole did. A clock
+    that runs already where the input begins (a recorded broadcast may begin at 20 hours) moves to 0, as players
+    show it: mp4 and Matroska would keep those hours as an empty beginning. `tick` is the film's time base.
     """
 
     origin: Fraction
@@ -50,7 +51,12 @@ class TimeWindow:
     @property
     def shift(self) -> int:
         """By how many of the film's ticks everything moves forward."""
-        return round((self.start or Fraction(0)) / self.tick)
+        return round(self._lead / self.tick)
+
+    @property
+    def _lead(self) -> Fraction:
+        """What is kept moves forward by so many seconds."""
+        return max(self.origin, Fraction(0)) + (self.start or Fraction(0))
 
     def reached_by(self, moment: Fraction) -> bool:
         """Whether reading that begins at `moment` misses nothing of the part."""
@@ -76,8 +82,6 @@ class TimeWindow:
 
     def admit(self, packet: Packet[Stream]) -> bool:
         """Whether a packet of another stream belongs to the part; if so, its stamps are shifted in place."""
-        if self.first is None and self.last is None:
-            return True
         if packet.pts is None or packet.stream.disposition & Disposition.attached_pic:
             return True
         begins = packet.pts * packet.time_base
@@ -92,16 +96,18 @@ class TimeWindow:
         found: list[Chapter] = []
         for chapter in whole:
             tick = chapter["time_base"] or _MICROSECOND
-            begins = max(chapter["start"] * tick, self.first or Fraction(0))
+            marked = chapter["start"] * tick
+            begins = max(marked, self.first or max(self.origin, Fraction(0)))
             ends = chapter["end"] * tick if self.last is None else min(chapter["end"] * tick, self.last)
-            if begins < ends or not (self.first or self.last):
-                moved = self.start or Fraction(0)
-                start, end = (round((moment - moved) / tick) for moment in (begins, ends))
+            if begins < ends or (begins == marked and not (self.first or self.last)):  # some files give them no end
+                start, end = (round((moment - self._lead) / tick) for moment in (begins, ends))
                 found.append({**chapter, "start": start, "end": end, "time_base": tick})
         return found
 
     def _move(self, packet: Packet[Stream]) -> None:
         seconds = self.shift * self.tick
+        if not seconds:
+            return
         if (seconds / packet.time_base).denominator != 1:
             # AVI's sound ticks last 26 ms: rounding to them would be heard, so count in finer ones.
             coarse, packet.time_base = packet.time_base, _MICROSECOND

@@ -11,7 +11,7 @@ from typing import Any
 import av
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
@@ -289,7 +289,11 @@ class FilmWriter:
 
     def _finish_index(self) -> None:
         mend_duration(self._part.path, self._encoder.duration)
-        tracks = [track for side in self._sides if (track := side.finish())]
+        tracks = [
+            (track, bool(side.stream.disposition & Disposition.default))
+            for side in self._sides
+            if (track := side.finish())
+        ]
         if self._covers or tracks:
             complete_index(self._part.path, covers=self._covers, tracks=tracks)
 
