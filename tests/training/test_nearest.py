@@ -57,6 +57,16 @@ def test_the_style_that_paints_the_painting_is_found(nearest: str, known, tmp_pa
     assert learner.network.training
 
 
+def test_every_known_style_is_looked_at_once(known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many styles are new, and without what the choice does not ask for."""
+    learner = trainer(tmp_path, ["new", "newer"], known, torch.rand(1, 3, 48, 48))
+    monkeypatch.setattr("vidstyle.training.losses.on_lattice", lambda *args: pytest.fail("the lattice was measured"))
+    looks, vgg = [], learner.loss.vgg
+    monkeypatch.setattr(learner.loss, "vgg", lambda pictures, layers: looks.append(pictures) or vgg(pictures, layers))
+    assert begin_at_nearest(learner, known, torch.rand(1, 3, 48, 48)).keys() == {"new", "newer"}
+    assert len(looks) == 2 * 3  # the photograph and what is painted of it, by each of three known styles
+
+
 def test_where_only_identity_is_known_nothing_is_near(known, tmp_path: Path) -> None:
     only = {"identity": known["identity"]}
     learner = trainer(tmp_path, ["new"], only, torch.rand(1, 3, 48, 48))

@@ -93,34 +93,35 @@ class Store:
         """Keep the result (H, W, 3) uint8 RGB. Raises OutputError."""
         self._save(self._file(number, turn), image)
 
-    def save_pairs(self, number: int, pairs: Sequence[Pair], *, turn: int, before: Sequence[int]) -> None:
+    def save_pairs(self, number: int, pairs: Sequence[Pair], *, turn: int, before: range) -> None:
         """Keep what L-BFGS knows after frame `number`; of the frames `before` it only the last one's stays.
 
         To be called before the frame's own `save`: a frame that is there has its pairs.
         """
-        stale = [self._pairs_file(n, turn) for n in before if self._pairs_file(n, turn).exists()]
+        stale = self._pairs_files(before, turn)
         data = io.BytesIO()
         np.save(data, torch.stack([torch.stack(pair) for pair in pairs]).cpu().numpy())
         try:
-            self._file(number, turn).parent.mkdir(parents=True, exist_ok=True)
-            self._write(self._pairs_file(number, turn), data.getvalue())
+            folder = self._pairs_folder(turn)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write(folder / f"{number:08d}.npy", data.getvalue())
         except OSError as error:
             raise OutputError(f"{self.folder}: {error.strerror or error}") from error
         for file in stale[:-1]:
             file.unlink()
 
-    def load_pairs(self, before: Sequence[int], *, turn: int) -> Sequence[Pair]:
+    def load_pairs(self, before: range, *, turn: int) -> Sequence[Pair]:
         """The newest pairs of the frames `before`, on the CPU; none where there are none, or damaged ones."""
-        files = [self._pairs_file(n, turn) for n in before if self._pairs_file(n, turn).exists()]
+        files = self._pairs_files(before, turn)
         try:
             return [(moved, change) for moved, change in torch.from_numpy(np.load(files[-1]))] if files else []
         except (ValueError, EOFError):
             return []
 
-    def forget_pairs(self, numbers: Sequence[int], *, turn: int) -> None:
+    def forget_pairs(self, numbers: range, *, turn: int) -> None:
         """The shot of these frames is painted."""
-        for number in numbers:
-            self._pairs_file(number, turn).unlink(missing_ok=True)
+        for file in self._pairs_files(numbers, turn):
+            file.unlink()
 
     def preview(self, image: ImageArray) -> None:
         """Show (H, W, 3) uint8 RGB as `preview.png`: the newest state of the work."""
@@ -141,8 +142,17 @@ class Store:
     def _file(self, number: int, turn: int) -> Path:
         return self.folder / f"pass{turn}" / f"{number:08d}.png"
 
-    def _pairs_file(self, number: int, turn: int) -> Path:
-        return self._file(number, turn).with_suffix(".pairs.npy")
+    def _pairs_folder(self, turn: int) -> Path:
+        return self._file(0, turn).with_name("pairs")
+
+    def _pairs_files(self, numbers: range, turn: int) -> list[Path]:
+        """Those of the frames `numbers` that are there, in that order.
+
+        They lie in a folder of their own, which holds two or three for each shot being painted: to look through it
+        takes no longer late in a film than early.
+        """
+        files = {int(file.stem): file for file in self._pairs_folder(turn).glob("*.npy")}
+        return [files[n] for n in sorted((n for n in files if n in numbers), key=numbers.index)]
 
     def _save(self, file: Path, image: ImageArray) -> None:
         ok, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])

@@ -8,7 +8,7 @@ background neither drifts nor shimmers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -198,9 +198,9 @@ def recoloured(picture: ImageArray, *, like: ImageArray, where: Mask) -> ImageAr
     return np.asarray(colours.round().clip(0, 255), np.uint8)
 
 
-def in_turn(numbers: Iterable[int], turn: int) -> list[int]:
+def in_turn(numbers: range, turn: int) -> range:
     """The frames of a shot in the order of pass `turn`: forwards in odd ones, backwards in even ones."""
-    return sorted(numbers, reverse=turn % 2 == 0)
+    return numbers if turn % 2 else numbers[::-1]
 
 
 def _handed_on(pairs: Sequence[Pair]) -> Sequence[Pair]:

@@ -144,15 +144,27 @@ class PerceptualLoss:
 
         `targets` are per layer (N, C, C), each picture's own style.
         """
+        found, content = self.look(painted, photographs)
+        return content, self.style(found, targets), self._lattice(painted, found)
+
+    def look(self, painted: Tensor, photographs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """What VGG sees of `painted` (N, 3, H, W), by layer, and the content loss, (N,)."""
         with torch.no_grad():
             wanted = self.vgg(photographs, self.weights.content_layers)
         found = self.vgg(painted, self.weights.layers)
         content = [content_loss(found[layer], wanted[layer]) for layer in self.weights.content_layers]
-        style = [style_loss(gram(found[layer]), targets[layer]) for layer in self.weights.style_layers]
+        return found, torch.stack(content).mean(0)
+
+    def style(self, found: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        """The style loss (N,) of what `look` has `found`; `targets` are per layer (N, C, C) or (1, C, C)."""
+        losses = [style_loss(gram(found[layer]), targets[layer]) for layer in self.weights.style_layers]
+        return torch.stack(losses).mean(0)
+
+    def _lattice(self, painted: Tensor, found: dict[str, Tensor]) -> Tensor:
         # Energy in every pixel of a cell hides a mark from a sum over colours, but not from so many kinds of edges.
         marks = [on_lattice(painted, self.period)] + [
             on_lattice(found[layer], self.period // scale)
             for layer, scale in LATTICE_LAYERS.items()
             if layer in found and self.period > scale
         ]
-        return torch.stack(content).mean(0), torch.stack(style).mean(0), torch.stack(marks).sum(0)
+        return torch.stack(marks).sum(0)

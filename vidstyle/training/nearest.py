@@ -34,13 +34,13 @@ def begin_at_nearest(trainer: Trainer, known: Mapping[str, Tensor], photographs:
         vectors = known[candidate].to(device).expand(len(photographs), -1)
         with torch.autocast(device.type, dtype=number, enabled=number != torch.float32):
             painted = trainer.network(photographs, vectors).float()
+            found, content = trainer.loss.look(painted, photographs)
             for name in new:
                 target = {layer: grams[_index(trainer, name)] for layer, grams in trainer.targets.items()}
-                content, style, _ = trainer.loss(painted, photographs, target)
-                loss = weights.content * content + weights.style * len(target) * style
-                losses[name][candidate] = loss.mean().item()
+                style = trainer.loss.style(found, target) * len(target)
+                losses[name][candidate] = (weights.content * content + weights.style * style).mean().item()
     trainer.network.train()
-    nearest = {name: min(found, key=found.__getitem__) for name, found in losses.items() if found}
+    nearest = {name: min(loss, key=loss.__getitem__) for name, loss in losses.items() if loss}
     for name, candidate in nearest.items():
         trainer.vectors.data[trainer.names.index(name)] = known[candidate].to(device)
     return nearest
