@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY, add_style, make_library
-from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
+from tests.fake_engines import FakeEngine
+from vidstyle.backends.protocol import EngineSpec, Say
 from vidstyle.errors import StyleError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network, sha256_of
@@ -54,28 +55,15 @@ class Greys:
     vectors: dict[str, StyleVector] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
 
-    def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[Grey, list[str]]:
-        self.opened.append(network.name)
-        return Grey(self, network.name, spec), []
+    def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
+        name = network.name
+        self.opened.append(name)
 
+        def paint(images: ImageArray, style: StyleVector) -> ImageArray:
+            self.vectors[name] = style
+            return np.full_like(images, GREYS[name])
 
-@dataclass
-class Grey:
-    engines: Greys
-    name: str
-    spec: EngineSpec
-
-    @property
-    def info(self) -> EngineInfo:
-        s = self.spec
-        return EngineInfo(backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch)
-
-    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
-        self.engines.vectors[self.name] = style
-        return np.full_like(images, GREYS[self.name])
-
-    def close(self) -> None:
-        self.engines.closed.append(self.name)
+        return FakeEngine(spec, paint, on_close=lambda: self.closed.append(name)), []
 
 
 MakePaint = Callable[..., ImageArray]

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
+from tests.fake_engines import FakeEngine
+from vidstyle.backends.protocol import EngineSpec, Say
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -28,36 +30,23 @@ class FakeEngines:
     fails_to_compile: bool = False
     opened: list[EngineSpec] = field(default_factory=list)
     closed: int = 0
-    kind: type[FakeEngine] | None = None
+    kind: type[FakeEngine] = FakeEngine
     styles: list[StyleVector] = field(default_factory=list)
 
     def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
         if self.fails_to_compile and spec.batch > self.fits:
             raise OutOfMemory("no room to compile")
         self.opened.append(spec)
-        return (self.kind or FakeEngine)(self, spec), ["tensorrt: not installed"]
+        return self.kind(spec, partial(self._invert, spec), self._close), ["tensorrt: not installed"]
 
-
-@dataclass
-class FakeEngine:
-    engines: FakeEngines
-    spec: EngineSpec
-
-    @property
-    def info(self) -> EngineInfo:
-        s = self.spec
-        return EngineInfo(backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch)
-
-    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
-        assert images.shape[1:] == (self.spec.height, self.spec.width, 3)
-        assert len(images) <= self.spec.batch
-        if len(images) > self.engines.fits and not (self.spec.tile and self.engines.tiles_fit):
+    def _invert(self, spec: EngineSpec, images: ImageArray, style: StyleVector) -> ImageArray:
+        if len(images) > self.fits and not (spec.tile and self.tiles_fit):
             raise OutOfMemory(f"{len(images)} frames")
-        self.engines.styles.append(style)
+        self.styles.append(style)
         return 255 - images
 
-    def close(self) -> None:
-        self.engines.closed += 1
+    def _close(self) -> None:
+        self.closed += 1
 
 
 class FakeDeviceEngine(FakeEngine):

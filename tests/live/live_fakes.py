@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidstyle.backends.protocol import EngineInfo, EngineSpec
+from tests.fake_engines import FakeEngine
+from vidstyle.backends.protocol import EngineSpec
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
@@ -21,30 +22,12 @@ NETWORK = Network(name="live", graph=Path("none.onnx"), sha256="0", style_size=4
 NAMES = ("identity", "blue", "red", "green")
 
 
-class InvertingEngine:
-    """The negative of the picture, tinted by the style's first value; each frame takes `seconds`."""
-
-    loads = 0
-
-    def __init__(self, spec: EngineSpec, seconds: Callable[[EngineSpec], float]) -> None:
-        self.info = EngineInfo(
-            backend="fake", device="CPU", precision="fp32", width=spec.width, height=spec.height, batch=spec.batch
-        )
-        self._spec, self._seconds = spec, seconds
-
-    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
-        time.sleep(self._seconds(self._spec))
-        result = 255 - images
-        result[..., 2] = np.uint8(np.clip(style[0], 0, 255))
-        return result
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 @dataclass
 class Painters:
-    """Makes painters; `sizes` lists what was compiled."""
+    """Makes painters of negatives, tinted by the style's first value; `sizes` lists what was compiled.
+
+    Each frame takes `seconds`.
+    """
 
     seconds: Callable[[EngineSpec], float] = lambda spec: 0.0
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -52,7 +35,14 @@ class Painters:
     def __call__(self) -> Painter:
         def open_engine(network, spec, backend, say):
             self.sizes.append((spec.width, spec.height))
-            return InvertingEngine(spec, self.seconds), []
+
+            def paint(images: ImageArray, style: StyleVector) -> ImageArray:
+                time.sleep(self.seconds(spec))
+                result = 255 - images
+                result[..., 2] = np.uint8(np.clip(style[0], 0, 255))
+                return result
+
+            return FakeEngine(spec, paint), []
 
         return Painter(NETWORK, latency=True, open_engine=open_engine)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
-from vidstyle.frames import ImageArray, StyleVector
+from tests.fake_engines import FakeEngine, grey
+from vidstyle.backends.protocol import EngineSpec, Say
 from vidstyle.live.easel import Easel
 from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
@@ -30,29 +30,12 @@ class Compiler:
     opened: list[tuple[str, int]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
 
-    def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[Grey, list[str]]:
+    def __call__(self, network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
         self.threads.add(threading.current_thread().name)
         if self.opened:
             assert self.gate.wait(10)
         self.opened.append((network.name, spec.height))
-        return Grey(LEVELS[network.name], spec), []
-
-
-@dataclass
-class Grey:
-    level: int
-    spec: EngineSpec
-
-    @property
-    def info(self) -> EngineInfo:
-        s = self.spec
-        return EngineInfo(backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch)
-
-    def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
-        return np.full_like(images, self.level)
-
-    def close(self) -> None:
-        pass
+        return FakeEngine(spec, grey(LEVELS[network.name])), []
 
 
 MakeLook = Callable[..., Look]
