@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from vidstyle.web.broadcast import OBS_PORT, Broadcast
 from vidstyle.web.jobs import Jobs
 from vidstyle.web.order import Engines, Order
 from vidstyle.web.shelf import LARGEST_UPLOAD, SCENE, Shelf
+from vidstyle.web.uploads import UploadFolder
 
 NETWORKS = ("live", "classic")
 """What the page offers, as far as it is installed; styles with networks of their own bring them along."""
@@ -39,13 +39,10 @@ class Studio:
         self.library = library or Library()
         engines = engines or Engines()
         try:
-            # What cannot be removed at the end (Windows keeps open files) may stay: it is a cache.
-            self._uploads = tempfile.TemporaryDirectory(
-                prefix="studio-", dir=cache_folder("studio"), ignore_cleanup_errors=True
-            )
+            self._uploads = UploadFolder(cache_folder("studio"))
         except OSError as error:
             raise OutputError(f"the cache cannot be written to ({error}); VIDSTYLE_CACHE_DIR moves it") from error
-        self.shelf = Shelf(Path(self._uploads.name))
+        self.shelf = Shelf(self._uploads.path)
         self.artist = Artist(self.library, engines)
         self.jobs = Jobs(self.library, engines, self.shelf, folder=folder)
         self.broadcast = Broadcast(self.library, engines, self.shelf, obs_port=obs_port)
@@ -96,7 +93,7 @@ class Studio:
         self.jobs.close()
         self.artist.close()
         self.shelf.close()
-        self._uploads.cleanup()
+        self._uploads.close()
 
     def __enter__(self) -> Self:
         return self
