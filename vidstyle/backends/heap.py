@@ -11,10 +11,18 @@ import ctypes
 import os
 import sys
 
+from vidstyle.backends.cpu import guard
+
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # malloc.h
 _MOST = 2**31 - 1
 _PAD = 512 << 20
 _USERS_OWN = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+
+
+def prepare_to_optimise() -> None:
+    """What a process does before it loads PyTorch to optimise for minutes or days."""
+    guard()
+    keep_freed_memory()
 
 
 def keep_freed_memory() -> bool:

@@ -112,11 +112,10 @@ def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:
 def _prepare(out: Path, gatys: list[str], *, overwrite: bool) -> tuple[GatysOptions, VGG, VGG | None]:
     """Check the target, then load VGG and, where bfloat16 is quick, its copy."""
     check_png(out, overwrite=overwrite)
-    from vidstyle.backends.cpu import guard, processor
-    from vidstyle.backends.heap import keep_freed_memory
+    from vidstyle.backends.cpu import processor
+    from vidstyle.backends.heap import prepare_to_optimise
 
-    guard()
-    keep_freed_memory()
+    prepare_to_optimise()
     from vidstyle.gatys.options import parse_gatys
     from vidstyle.gatys.stills import quick_copy
     from vidstyle.networks.vgg import load_vgg

@@ -74,15 +74,13 @@ def train(
     verbose: options.Verbose = 0,
 ) -> None:
     """Make a style of a painting, or train a whole network by a recipe."""
-    from vidstyle.backends.cpu import guard
-    from vidstyle.backends.heap import keep_freed_memory
+    from vidstyle.backends.heap import prepare_to_optimise
     from vidstyle.styles import Library, user_data
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
     _check_exist(*paintings, content, *filter(None, [recipe]))
-    guard()
-    keep_freed_memory()
+    prepare_to_optimise()
     root = into or user_data()
     library = Library() if into is None else Library([into, *Library().roots])
     if recipe is None:

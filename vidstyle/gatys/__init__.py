@@ -26,11 +26,9 @@ def render(
 
     The imports wait until here: they load PyTorch.
     """
-    from vidstyle.backends.cpu import guard
-    from vidstyle.backends.heap import keep_freed_memory
+    from vidstyle.backends.heap import prepare_to_optimise
 
-    guard()
-    keep_freed_memory()
+    prepare_to_optimise()
     from vidstyle.gatys.render_film import GatysJob
 
     return GatysJob(source, target, options=options, library=library, say=say, progress=progress).run()

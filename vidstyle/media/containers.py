@@ -17,20 +17,18 @@ import av
 from vidstyle.errors import UsageError
 from vidstyle.suggest import did_you_mean
 
-# How far a killed run falls back, besides what the encoder looks ahead: each fragment and cluster closes after
-# a quarter of a second of film, in microseconds and milliseconds. Each costs some hundred bytes.
-_MEDIA_LOST = {"mov": {"frag_duration": "250000"}, "matroska": {"cluster_time_limit": "250"}}
-
+# Fragments and clusters close after a quarter of a second of film, in microseconds and milliseconds: so far a killed
+# run falls back, besides what the encoder looks ahead. Each costs some hundred bytes.
 _MOV_OPTIONS = {
     # Fragments while writing, so that a killed run leaves a film; an ordinary index once the file is closed.
     # Without delay_moov the index is written before the first packet and knows no start offsets.
     "movflags": "hybrid_fragmented+delay_moov",
-    **_MEDIA_LOST["mov"],
+    "frag_duration": "250000",
 }
 _MATROSKA_OPTIONS = {
     # "passthrough" keeps the flags of the source; the muxer's own rule would mark a default of every kind.
     "default_mode": "passthrough",
-    **_MEDIA_LOST["matroska"],
+    "cluster_time_limit": "250",
 }
 
 
