@@ -101,7 +101,10 @@ def _vector(path: Path, network: str, content: bytes, card: StyleCard, library: 
     try:
         size = library.network(network).style_size
     except StyleError as error:
-        raise StyleError(f"{path}: is for the network {network!r}, which is not here: import or train that") from error
+        raise StyleError(
+            f"{path}: is for the network {network!r}, which is not here: import or train that, "
+            f"or copy its folder to {user_data() / 'networks' / network}"
+        ) from error
     file = BytesIO(content)
     try:
         # Only the header, and the numbers from the bytes that are there: a header may claim any size.

@@ -96,7 +96,7 @@ class GatysJob:
 
     def _find_shots(self) -> list[Shot]:
         with self._open() as reader:
-            shots = find_shots(reader, rate=reader.info.rate, seen=lambda count: None)
+            shots = find_shots(reader, rate=reader.info.rate)
         if not shots:
             raise InputError(f"{self.source}: no frame could be read")
         return shots
@@ -160,6 +160,9 @@ class GatysJob:
     def _paint_shots(self, paintings: list[Painting], shots: list[Shot]) -> None:
         if not shots:
             return
+        frames_wanted = sum(len(shot.frames) for shot in shots)
+        if frames_wanted > 1:
+            self._say(f"{frames_wanted} frames to paint in {len(shots)} shot{'s' if len(shots) > 1 else ''}")
         studio, base, flow = self._studio(paintings), self._base(), self._flow()
         account = self._account(shots)
         with self._open() as reader:

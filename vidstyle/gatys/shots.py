@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 
 import cv2
@@ -13,15 +13,14 @@ from vidstyle.gatys.store import Shot
 from vidstyle.motion.cuts import file_cuts
 
 
-def find_shots(frames: Iterable[Frame], *, rate: Fraction | None, seen: Callable[[int], None]) -> list[Shot]:
-    """The film's shots, in order; `seen` hears the number of frames read so far."""
+def find_shots(frames: Iterable[Frame], *, rate: Fraction | None) -> list[Shot]:
+    """The film's shots, in order."""
     count = 0
 
     def small() -> Iterable[ImageArray]:
         nonlocal count
         for frame in frames:
             count += 1
-            seen(count)
             height, width = frame.image.shape[:2]
             shrink = max(1, min(height, width) // 128)
             size = (max(1, width // shrink), max(1, height // shrink))
