@@ -203,3 +203,12 @@ def test_nothing_dark_comes_in_from_beyond_the_edge(fine: bool) -> None:
     film = [(frame // 8).astype(np.uint8) for frame in pan(6, step=(2, 0))]
     painted = [np.full_like(frame, 200) for frame in film]
     assert np.abs(_run(film, painted, fine=fine)[-1].astype(int) - 200).max() <= 2
+
+
+@pytest.mark.parametrize("fine", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (8, 300), (33, 47)])
+def test_films_of_any_size_are_steadied(height: int, width: int, fine: bool) -> None:
+    film = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    stabiliser = Stabiliser(fine=fine)
+    for _ in range(3):
+        assert stabiliser.apply(film, 255 - film).shape == film.shape

@@ -178,7 +178,8 @@ class GatysJob:
                             raise InputError(f"{self._store.folder}: frame {number} of the film is damaged; start over")
                         self._frame(painter, number, film, before=order[:place], turn=turn, account=account)
                     self._store.forget_pairs(order, turn=turn)
-        self._say(f"{account.painted} frames painted now, {account.iterations} iterations")
+        frames_now = "1 frame" if account.painted == 1 else f"{account.painted} frames"
+        self._say(f"{frames_now} painted now, {account.iterations} iterations")
 
     def _account(self, shots: list[Shot]) -> Account:
         """Only a shot's first frame in its first pass takes all iterations."""

@@ -56,18 +56,18 @@ class DisFlow:
         """The flow from `first` to `second`, both (H, W, 3) uint8 RGB. Raises ValueError if sizes differ."""
         if first.shape != second.shape:
             raise ValueError(f"flow needs pictures of one size, not {first.shape} and {second.shape}")
-        height, width = first.shape[:2]
-        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (first, second)]
-        enlarge = max(1, -(-self._SMALLEST // min(height, width)))
-        if enlarge > 1:
-            size = (width * enlarge, height * enlarge)
-            grey = [cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR) for picture in grey]
-        flow = self.between_grey(grey[0], grey[1])
-        return resize_flow(flow, width=width, height=height) if enlarge > 1 else flow
+        grey = [np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8) for picture in (first, second)]
+        return self.between_grey(grey[0], grey[1])
 
     def between_grey(self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> FlowArray:
-        """The flow between two (H, W) uint8 pictures, 64 pixels a side or more."""
-        return np.asarray(self._search.calc(first, second, None), np.float32)
+        """The flow between two (H, W) uint8 pictures."""
+        height, width = first.shape
+        enlarge = -(-self._SMALLEST // min(height, width))
+        if enlarge <= 1:
+            return np.asarray(self._search.calc(first, second, None), np.float32)
+        size = (width * enlarge, height * enlarge)
+        large = [cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR) for picture in (first, second)]
+        return resize_flow(self._search.calc(large[0], large[1], None), width=width, height=height)
 
 
 def resize_flow(flow: FlowArray, *, width: int, height: int) -> FlowArray:
