@@ -129,10 +129,11 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.run(["render", "a", "b"]) == 130
 
 
-def test_a_reader_of_stdout_that_goes_away_is_an_output_error(library_root: Path) -> None:
+@pytest.mark.parametrize("words", [["styles", "list"], ["doctor"]])
+def test_a_reader_of_stdout_that_goes_away_is_an_output_error(library_root: Path, words: list[str]) -> None:
     command = "from vidstyle.cli.app import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.stdin.read()\n{command}", "styles", "list"],
+        [sys.executable, "-c", f"import sys; sys.stdin.read()\n{command}", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,7 +145,7 @@ def test_a_reader_of_stdout_that_goes_away_is_an_output_error(library_root: Path
     assert process.stderr
     process.stdout.close()
     process.stdin.close()
-    assert process.wait(30) == 4
+    assert process.wait(120) == 4
     assert process.stderr.read() == "vidstyle: error: whoever read the output has gone (broken pipe)\n"
 
 

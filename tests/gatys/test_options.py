@@ -28,6 +28,9 @@ def test_words_become_options() -> None:
         ("tile=100", "multiple of 16"),
         ("start=fast", "fast=STYLE"),
         ("style-layers=conv1_1:x", "not a usable value"),
+        ("style-layers=conv1_1,conv2_1:-1", "style-layers: weights are 0 or more"),
+        ("content-layers=conv4_2:nan", "content-layers: weights are 0 or more"),
+        ("content-layers=conv4_2:0", "one at least above 0"),
     ],
 )
 def test_wrong_words_say_so(word: str, message: str) -> None:

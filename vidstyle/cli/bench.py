@@ -80,8 +80,7 @@ def bench(
     if json:
         console.data(results.to_json())
     else:
-        print(report.plain(report.table(results)))
-        print("\n".join(report.loop_lines(results)))
+        console.lines([report.plain(report.table(results)), *report.loop_lines(results)])
 
 
 def _profile(networks: list[str], sizes: list[int], *, json: bool) -> None:
@@ -94,7 +93,7 @@ def _profile(networks: list[str], sizes: list[int], *, json: bool) -> None:
     if json:
         console.data({"profiles": [asdict(one) for one in found]})
     else:
-        print("\n".join(line for one in found for line in one.lines))
+        console.lines(line for one in found for line in one.lines)
 
 
 def _write(file: Path, text: str) -> None:

@@ -59,20 +59,20 @@ def detail(message: str) -> None:
 
 def data(value: Any) -> None:
     """One JSON object on stdout."""
-    _out([json.dumps(value, ensure_ascii=False)])
+    lines([json.dumps(value, ensure_ascii=False)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows on stdout, in columns as wide as they need to be."""
-    lines = [[_one_line(cell) for cell in row] for row in ([head, *rows] if head else rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    _out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    cells = [[_one_line(cell) for cell in row] for row in ([head, *rows] if head else rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
 
 
-def _out(lines: Iterable[str]) -> None:
+def lines(text: Iterable[str]) -> None:
     """Lines on stdout, at once. Raises OutputError if nobody reads them."""
     try:
-        for line in lines:
+        for line in text:
             print(line)
         sys.stdout.flush()
     except BrokenPipeError as error:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import typer
 
 from vidstyle.cli import console, options
+
+if TYPE_CHECKING:
+    from vidstyle.diagnosis import Finding
 
 _MARKS = {"ok": "+", "missing": "-", "failed": "!"}
 
@@ -20,12 +26,17 @@ def doctor(json: options.Json = False, quiet: options.Quiet = False, verbose: op
     if json:
         console.data(diagnosis.to_json())
     else:
-        topic = ""
-        for finding in diagnosis.findings:
-            if finding.topic != topic:
-                topic = finding.topic
-                print(topic)
-            name = f"{finding.name}: " if finding.name else ""
-            print(f"  {_MARKS[finding.state]} {name}{finding.text}")
+        console.lines(_page(diagnosis.findings))
     if diagnosis.main_job.state != "ok":
         raise typer.Exit(1)
+
+
+def _page(findings: list[Finding]) -> Iterator[str]:
+    """The findings below their topics."""
+    topic = ""
+    for finding in findings:
+        if finding.topic != topic:
+            topic = finding.topic
+            yield topic
+        name = f"{finding.name}: " if finding.name else ""
+        yield f"  {_MARKS[finding.state]} {name}{finding.text}"

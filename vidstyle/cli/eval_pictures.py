@@ -27,7 +27,7 @@ def pictures(
         Path | None,
         typer.Option(metavar="DIR", help="Judge these pictures, made by any program, instead of painting now."),
     ] = None,
-    style: options.Style = ["mosaic"],  # noqa: B006: typer copies it
+    style: options.Style = ["mosaic"],
     network: options.Network = "live",
     size: Annotated[int, typer.Option(min=64, metavar="N", help="Shorter side of the photographs, pixels.")] = 384,
     limit: Annotated[int | None, typer.Option("-n", min=1, metavar="N", help="Only the first N photographs.")] = None,
@@ -73,8 +73,7 @@ def pictures(
     if json:
         console.data({"pictures": [asdict(row) for row in rows], "mean": asdict(average)})
     else:
-        for line in _table([*rows, average]):
-            print(line)
+        console.lines(_table([*rows, average]))
 
 
 def _told(rows: Iterator[Judgement]) -> list[Judgement]:

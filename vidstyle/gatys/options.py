@@ -72,6 +72,10 @@ class GatysOptions:
         for name, least in (("iterations", 1), ("next_iterations", 1), ("coarsest", 32), ("passes", 1), ("tile", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"gatys {name.replace('_', '-')} is {getattr(self, name)}; it is {least} or more")
+        for name in ("content_layers", "style_layers"):
+            weights = [weight for _, weight in getattr(self, name)]
+            if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+                raise UsageError(f"gatys {name.replace('_', '-')}: weights are 0 or more, one at least above 0")
         if not 0.1 <= self.style_scale <= 10:
             raise UsageError(f"gatys style-scale is {self.style_scale}; it runs from 0.1 to 10")
         if (self.start == "fast") != bool(self.fast):

@@ -116,6 +116,7 @@ class GatysJob:
             "keep_colors": self.options.keep_colors,
             "precision": self._precision,
             "shots": [[s.first, s.last] for s in shots],
+            **({"network": self.options.network} if self.gatys.start == "fast" else {}),
             **gatys,
         }
 
