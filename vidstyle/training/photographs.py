@@ -14,9 +14,9 @@ from torch import Tensor
 
 from vidstyle.errors import InputError
 
-LARGEST = 3.2
-"""Short side of a photograph, in crops, when it is seen largest; with crops of 224 pixels that is the height of a 720p
-film. Films and webcams are smoother and have wider even areas, pixel for pixel, than a small photograph."""
+LARGEST = 720
+"""Short side of a photograph, in pixels, when it is seen largest (or that of the crop, if it is larger): the height of a
+720p film. Films and webcams are smoother and have wider even areas, pixel for pixel, than a small photograph."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -65,7 +65,7 @@ class Photographs:
         image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise InputError(f"{path}: not a picture that can be read")
-        scale = self.size / min(image.shape[:2]) * LARGEST ** rng.random()
+        scale = self.size / min(image.shape[:2]) * max(1.0, LARGEST / self.size) ** rng.random()
         size = max(self.size, round(image.shape[1] * scale)), max(self.size, round(image.shape[0] * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         y, x = rng.integers(image.shape[0] - self.size + 1), rng.integers(image.shape[1] - self.size + 1)
