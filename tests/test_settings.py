@@ -125,3 +125,20 @@ def test_the_working_folders_file_comes_after_the_users(tmp_path: Path, monkeypa
     assert config_files() == []
     (tmp_path / "vidstyle.toml").write_text("")
     assert config_files() == [Path("vidstyle.toml")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "gatis"),
+        ("audio", "kopy"),
+        ("precision", "fp8"),
+        ("decode", "gpu"),
+        ("strength", 1.5),
+        ("strength", -1),
+    ],
+)
+def test_options_that_python_gets_wrong_are_refused(name: str, value: object) -> None:
+    """The command line's parser would have; a typing error must not render something else."""
+    with pytest.raises(UsageError, match=f"{name} is "):
+        RenderOptions(**{name: value})  # type: ignore[arg-type]

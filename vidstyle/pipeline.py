@@ -14,6 +14,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import BackendError, UsageError
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
+from vidstyle.gatys.options import parse_painting
 from vidstyle.interrupts import StopRequest, interruptible, stop_requests
 from vidstyle.media import nvdec
 from vidstyle.media.protocol import FrameSource, Reader, Writer
@@ -46,13 +47,15 @@ def render(
 
     Both are file names, `-`, pictures or numbered sequences. The target is checked before anything
     is loaded, and holds a complete film or nothing. `styles`, as on the command line ("mosaic",
-    "waves:0.5"), stand in for those of `options`. `stop` lets another thread end it early, as Ctrl-C does
-    in the main one (not in Gatys mode, which is stopped by signals alone). Raises the errors of `vidstyle.errors`:
+    "waves:0.5", in Gatys mode "painting.jpg"), stand in for those of `options`. `stop` lets another thread end it
+    early, as Ctrl-C does in the main one (not in Gatys mode, which is stopped by signals alone). Raises the errors
+    of `vidstyle.errors`:
     UsageError, InputError, OutputError, StyleError, BackendError, Interrupted.
     """
     options = options or RenderOptions()
     if styles is not None:
-        options = replace(options, styles=tuple(parse_style(text) for text in styles))
+        parse = parse_painting if options.mode == "gatys" else parse_style
+        options = replace(options, styles=tuple(parse(text) for text in styles))
     source, target = str(source), str(target)
     check_target(source, target, overwrite=options.overwrite)
     if options.mode == "gatys":

@@ -57,6 +57,15 @@ class Size:
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
+_CHOICES = {
+    "mode": ("fast", "gatys"),
+    "decode": ("cpu", "nvdec"),
+    "audio": ("copy", "none"),
+    "precision": ("auto", "fp32", "fp16", "bf16", "int8"),
+}
+"""What options of `RenderOptions` may be that the command line checks by itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenderOptions:
     """Everything that can be asked of `render`; the defaults are those of the command line.
@@ -94,14 +103,17 @@ class RenderOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UsageError(f"{name} is {getattr(self, name)!r}; it is {' or '.join(map(repr, choices))}")
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength is {self.strength}; it runs from 0 to 1")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
         if self.gatys and self.mode != "gatys":
             raise UsageError("--gatys sets options of Gatys mode: add --mode gatys, or leave it out")
         if self.resume and self.mode != "gatys":
             raise UsageError("--resume continues a Gatys rendering: add --mode gatys, or leave it out")
-        if self.decode not in ("cpu", "nvdec"):
-            raise UsageError(f"decode is {self.decode!r}; it is 'cpu' or 'nvdec'")
         on_host = {
             "--mode gatys": self.mode == "gatys",
             "--stabilize": self.stabilize,

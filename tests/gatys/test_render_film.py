@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import vidstyle
 from tests.gatys.conftest import film_of, pictures
 from tests.gatys.random_vgg import QUICK
 from tests.motion.moves import texture
@@ -36,6 +37,12 @@ def test_every_frame_is_painted_and_the_checkpoints_go(film: str, painting: str,
     assert len(painted) == 7
     assert all(np.abs(a.astype(int) - b).mean() > 1 for a, b in zip(painted, source, strict=True))
     assert not Store(target).folder.exists()
+
+
+def test_paintings_are_named_from_python_as_on_the_command_line(film: str, painting: str, tmp_path: Path) -> None:
+    target = film_of(tmp_path / "out")
+    report = vidstyle.render(film, target, styles=[f"{painting}:2"], options=_options("not this one.png"))
+    assert report.styles == {painting: 2.0}
 
 
 def test_killed_twenty_times_ends_in_the_same_film(

@@ -45,6 +45,7 @@ def content(
     photograph = read_picture(image, longest=size)
     with room_for(size, size):
         save_picture(out, content_sheet(vgg, photograph, options=asked, quick=quick, say=console.say))
+    console.say(f"wrote {out}")
 
 
 def texture(
@@ -66,6 +67,7 @@ def texture(
     picture = read_picture(painting, longest=2 * size)
     with room_for(size, size):
         save_picture(out, texture_sheet(vgg, picture, options=asked, quick=quick, size=size, say=console.say))
+    console.say(f"wrote {out}")
 
 
 def compare(
@@ -102,6 +104,7 @@ def compare(
             painters.append((name, partial(_paint, painter, look)))
         studio = Studio(vgg, Palette(paintings=[(target, 1.0)]), asked, quick=quick)
         save_picture(out, compare_sheet(studio, photograph, painters, say=console.say))
+    console.say(f"wrote {out}")
 
 
 def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:
