@@ -15,8 +15,8 @@ from torch import Tensor
 from vidstyle.errors import InputError
 
 LARGEST = 720
-"""Short side of a photograph, in pixels, when it is seen largest (or that of the crop, if it is larger): the height of a
-720p film. Films and webcams are smoother and have wider even areas, pixel for pixel, than a small photograph."""
+"""Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of
+a 720p film. Films and webcams are smoother and have wider even areas, pixel for pixel, than a small photograph."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
