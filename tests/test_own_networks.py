@@ -174,3 +174,11 @@ def test_removing_a_style_takes_its_network_along(root: Path, library: Library) 
     add_style(root, "second", {"mine": np.zeros(TINY.style_size)})
     library.remove("mine")
     assert (root / "networks" / "mine").exists()  # the other one still needs it
+
+
+def test_a_network_with_styles_of_shipped_names_hides_none_of_them(library_root: Path, tmp_path: Path) -> None:
+    """As after training a network by a recipe whose styles are called like the shipped ones."""
+    library = Library([make_library(tmp_path / "more", networks={"next": TINY}, styles=("mosaic",)), library_root])
+    assert library.names(library.network("classic")) == ["mosaic", "waves"]
+    assert library.style("mosaic", library.network("classic")).own is None
+    assert [card.vectors.keys() for card in library.cards("next")] == [{"next"}, {"live", "classic"}]

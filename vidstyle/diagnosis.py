@@ -131,7 +131,7 @@ def _styles() -> Iterator[Finding]:
     names = library.network_names()
     for name in names:
         network = library.network(name)
-        fitting = [card.name for card in library.cards() if name in card.vectors]
+        fitting = [card.name for card in library.cards(name) if name in card.vectors]
         text = f"{len(fitting)} styles" if network.style_size else "one style"
         yield Finding(topic="styles", name=f"network {name}", state="ok", text=f"verified, {text}")
     if DEFAULT_NETWORK not in names:

@@ -196,12 +196,18 @@ class Library:
     def __init__(self, roots: Sequence[Path] | None = None) -> None:
         self.roots = tuple(roots) if roots is not None else (user_data(), shipped_data())
 
-    def cards(self) -> list[StyleCard]:
-        """All styles by name, identity left out; one that is unreadable is an error, not skipped."""
+    def cards(self, network: str | None = None) -> list[StyleCard]:
+        """All styles by name, identity left out; one that is unreadable is an error, not skipped.
+
+        Of several cards of one name it is the first, or the first with a vector for `network`.
+        """
         found: dict[str, StyleCard] = {}
         for root in self.roots:
             for card_file in sorted((root / "styles").glob("[!.]*/card.json")):  # a dot: being written, or left so
-                found.setdefault(card_file.parent.name, self._read_card(card_file))
+                card = self._read_card(card_file)
+                known = found.setdefault(card.name, card)
+                if network in card.vectors and network not in known.vectors:
+                    found[card.name] = card
         found.pop(IDENTITY, None)
         return [found[name] for name in sorted(found)]
 
@@ -262,7 +268,8 @@ class Library:
 
     def names(self, network: Network) -> list[str]:
         """The names of all styles that can be painted where `network` is asked for."""
-        return [c.name for c in self.cards() if network.name in c.vectors or self._own_network(c, network)]
+        cards = self.cards(network.name)
+        return [c.name for c in cards if network.name in c.vectors or self._own_network(c, network)]
 
     def _own_network(self, card: StyleCard, network: Network) -> Network | None:
         """The network that a style brings along where `network` is asked for; None if it need not, or must not."""

@@ -111,7 +111,7 @@ def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace:
         raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; choose another --name")
     if not replace and (root / "styles" / name / "card.json").exists():
         raise UsageError(f"there is a style {name!r} already; -y replaces it")
-    users = [card.name for card in library.cards() if name in card.vectors and card.name != name]
+    users = [card.name for card in library.cards(name) if name in card.vectors and card.name != name]
     if tune is not Tune.style and users:
         raise UsageError(f"{name!r} is a network that other styles need ({users[0]}); choose another --name")
 
