@@ -112,6 +112,14 @@ def test_a_refusal_is_told_in_the_servers_words() -> None:
         make_output(server.url).open(PICTURE)
 
 
+def test_a_streams_key_is_shown_to_nobody() -> None:
+    """Statistics are on the terminal and on the page, which viewers of a stream may see."""
+    for url in ("rtmp://live.example/app/s3cret", "rtmps://live.example:443/two/parts/s3cret?token=s3cret"):
+        name = make_output(url).name
+        assert "s3cret" not in name
+        assert name.startswith(url.partition("/s3cret")[0])
+
+
 def test_addresses_that_cannot_work_are_refused_at_once() -> None:
     for url in ("rtmp://host", "rtmp://host/only", "rtmp://host:port/live/key", "rtmp://me:word@host/live/key"):
         with pytest.raises(UsageError):
@@ -145,4 +153,4 @@ def test_nginx_takes_the_stream_and_gives_it_to_a_player(start_session, tmp_path
     finally:
         server.terminate()
         server.wait()
-    assert report["outputs"][url]["reconnects"] == 0
+    assert report["outputs"][f"rtmp://127.0.0.1:{port}/live"]["reconnects"] == 0

@@ -85,6 +85,8 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
         ((*SYNTHETIC, "-o", "gopher://x"), 2, "none of udp, tcp, srt, rtmp, http"),
         ((*SYNTHETIC, "-o", "missing/film.mp4"), 4, "missing"),
         ((*SYNTHETIC, "--fps", "0.5"), 2, "fps is 0.5"),
+        *[((*SYNTHETIC, "--fps", fps), 2, "fps") for fps in ("0", "nan")],
+        ((*SYNTHETIC, "--seconds", "nan"), 2, "seconds is nan"),
         ((*SYNTHETIC, "-o", "null"), 2, "named twice"),
         ((*SYNTHETIC, "--strength", "2"), 2, "strength"),
     ],
@@ -98,6 +100,12 @@ def test_refusals_are_one_line_with_their_exit_code(
     assert "Traceback" not in errors
     assert "captured" not in errors, "no statistics of what did not begin"
     assert errors.strip().splitlines()[-1].startswith("vidstyle: error:")
+
+
+def test_a_recording_never_replaces_a_film(environment, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").touch()
+    code, _, errors = run(environment, tmp_path, *SYNTHETIC, "-o", "film.mp4")
+    assert (code, "choose another name" in errors, "-y" in errors) == (4, True, False)
 
 
 def test_size_and_fps_are_kept(environment, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def webcam(
     ] = "0",
     loop: Annotated[bool, typer.Option("--loop", help="Begin a film again at its end.")] = False,
     size: Annotated[str | None, typer.Option(metavar="WxH|SHORT", help="Size of the picture.")] = None,
-    fps: Annotated[float | None, typer.Option(metavar="N", help="Pictures a second, at most.")] = None,
+    fps: Annotated[str | None, typer.Option(metavar="N", help="Pictures a second, at most.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Exchange left and right.")] = False,
     no_adapt: Annotated[
         bool, typer.Option("--no-adapt", help="Never paint at a lower resolution to keep the rate.")
@@ -45,9 +45,7 @@ def webcam(
     verbose: options.Verbose = 0,
 ) -> None:
     """Paint a camera live. In the window or the terminal: h for help, q to quit."""
-    from fractions import Fraction
-
-    from vidstyle.settings import parse_size
+    from vidstyle.settings import parse_rate, parse_size
     from vidstyle.styles import parse_style
 
     if json and "-" in output:
@@ -69,7 +67,7 @@ def webcam(
         camera=camera,
         loop=loop,
         size=parse_size(size) if size else None,
-        rate=Fraction(fps).limit_denominator(1001) if fps else None,
+        rate=parse_rate(fps) if fps else None,
         mirror=mirror,
         adapt=not no_adapt,
         outputs=tuple(output),

@@ -30,8 +30,9 @@ CLIMB_AT_MOST = 120.0
 class Governor:
     """Told how long each frame took to paint, says at what share (0..1) of the full side to paint.
 
-    `period` is the time between two pictures of the camera, in seconds. It goes down by as many steps
-    as are needed, two at most at a time, and up by one.
+    `period` is the time between two pictures of the camera, in seconds. It goes up by one step at a time and down
+    by two at most, so that a moment's trouble costs little; but the first time by as many as are needed: each
+    change waits for a network of that size, and a session would begin with seconds of stutter.
     """
 
     def __init__(self, period: float) -> None:
@@ -40,6 +41,7 @@ class Governor:
         self._times: deque[float] = deque(maxlen=WINDOW)
         self._comfortable_since: float | None = None
         self._climbed_at = float("-inf")
+        self._is_first = True
         self._climb_after = CLIMB_AFTER
 
     def painted(self, seconds: float, now: float) -> None:
@@ -66,10 +68,12 @@ class Governor:
     def _go_down(self, mean: float, now: float) -> None:
         if now - self._climbed_at < 4 * CLIMB_AFTER:
             self._climb_after = min(2 * self._climb_after, CLIMB_AT_MOST)
+        lowest = LOWEST if self._is_first else max(LOWEST, self.share - 2 * STEP)
         share = self.share - STEP
-        if self._predict(mean, share) > COMFORTABLE * self.period:
+        while share > lowest and self._predict(mean, share) > COMFORTABLE * self.period:
             share -= STEP
-        self._set(max(share, LOWEST))
+        self._is_first = False
+        self._set(max(share, lowest))
 
     def _set(self, share: float) -> None:
         self.share = min(1.0, share)

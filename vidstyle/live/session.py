@@ -57,7 +57,7 @@ class WebcamOptions:
     def __post_init__(self) -> None:
         if self.rate is not None and not 1 <= self.rate <= 240:
             raise UsageError(f"fps is {float(self.rate):g}; it runs from 1 to 240")
-        if self.seconds is not None and self.seconds <= 0:
+        if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"seconds is {self.seconds:g}; it must be above 0")
         if not self.outputs:
             raise UsageError("a session needs an output; `-o null` measures without one")

@@ -37,7 +37,7 @@ class LiveFilm:
 
     def __init__(self, path: str) -> None:
         """Raises UsageError and OutputError for what cannot or must not be written."""
-        check_target(None, path)
+        check_target(None, path, advice="nothing is recorded over it: choose another name")
         self.name = path
         self._writer: Writer | None = None
         self._start: float | None = None

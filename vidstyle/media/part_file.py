@@ -43,12 +43,14 @@ def part_path(target: Path) -> Path:
     return real.with_name(f"{real.name}.part")
 
 
-def check_target(source: str | Path | None, target: str | Path, *, overwrite: bool = False) -> None:
+def check_target(
+    source: str | Path | None, target: str | Path, *, overwrite: bool = False, advice: str = "-y overwrites it"
+) -> None:
     """Refuse, before any work is done, a target that cannot or must not be written.
 
     `source` is the input's path, None or `-` where it has none. Raises UsageError where input and output
     are the same file or the suffix means nothing, OutputError where the target exists and `overwrite` is
-    not set, or its folder is missing or cannot be written to.
+    not set (with `advice` on what to do), or its folder is missing or cannot be written to.
     """
     if str(target) == STDOUT:
         if sys.stdout.isatty():
@@ -64,7 +66,7 @@ def check_target(source: str | Path | None, target: str | Path, *, overwrite: bo
     _check_folder(path)
     existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
     if existing and not overwrite and not _is_special(path):
-        raise OutputError(f"{existing[0]} exists already; -y overwrites it")
+        raise OutputError(f"{existing[0]} exists already; {advice}")
 
 
 def _check_name(path: Path) -> None:

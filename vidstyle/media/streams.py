@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -22,6 +23,14 @@ _MUXER_OPTIONS = {
 }
 
 
+def without_key(url: str) -> str:
+    """A stream's address as it may be shown: whoever sees an RTMP address to its end can stream in its owner's name."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("rtmp", "rtmps"):
+        return url
+    return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/').rpartition('/')[0]}"
+
+
 class TransportStream:
     """Pictures and sound through a transport of ours, so that every wait has a limit.
 
@@ -32,7 +41,7 @@ class TransportStream:
 
     def __init__(self, url: str, *, transport: Transport | None = None) -> None:
         """Raises UsageError for an address that is none."""
-        self.name = url
+        self.name = without_key(url)
         self._transport = transport or transport_for(url)
         self._picture: PictureFormat | None = None
         self._container: OutputContainer | None = None
