@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,28 @@ def test_paints_what_torch_paints(library: Library, name: str, width: int, heigh
     assert ours.dtype == np.uint8
     assert np.abs(ours.astype(int) - theirs).max() <= 1
     assert len(np.unique(ours)) > 1 or width == 1
+
+
+def test_nobody_compiles_while_another_does(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that write and map the same cached file at once end in a bus error, now and then."""
+    import openvino
+
+    network, inside, most = library.network("live"), [], [0]
+    compile_model = openvino.Core.compile_model
+
+    def slowly(*arguments: object) -> openvino.CompiledModel:
+        inside.append(1)
+        most[0] = max(most[0], len(inside))
+        time.sleep(0.1)
+        compiled = compile_model(*arguments)
+        inside.pop()
+        return compiled
+
+    monkeypatch.setattr(openvino.Core, "compile_model", slowly)
+    load = partial(backend.OpenVino().load, network, spec(40, 24), say)
+    with ThreadPoolExecutor(3) as pool:
+        engines = [job.result() for job in [pool.submit(load) for _ in range(3)]]
+    assert (len(engines), most[0]) == (3, 1)
 
 
 def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:

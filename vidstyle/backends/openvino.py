@@ -9,9 +9,12 @@ without compiling again, and the statistics of one frame stay in the cache of it
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from vidstyle.backends import cpu, fidelity
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
@@ -79,7 +82,8 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         model = core.read_model(network.graph)
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
-        compiled = core.compile_model(model, device, _config(device, precision, spec))
+        with _alone():
+            compiled = core.compile_model(model, device, _config(device, precision, spec))
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
@@ -91,6 +95,25 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         batch=spec.batch,
     )
     return OpenVinoEngine(compiled, info, unfolds=unfolds)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within it nobody else compiles, in this process or another.
+
+    OpenVINO maps a compiled network from its cache into memory. Where another core writes the same file meanwhile,
+    the process dies of a bus error: seen in the studio, whose first preview and first job compile the same network.
+    """
+    try:
+        lock = FileLock(cache_folder("openvino").with_name("openvino.lock"))
+        with suppress(NotImplementedError):  # a file system without locks
+            lock.acquire()
+    except OSError as error:
+        raise unusable(error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class OpenVinoEngine:
