@@ -3,8 +3,7 @@
 A style is a folder `<name>/` with `card.json`, one vector per network (`<network>.npy`, (S,) float32)
 and a preview. Shipped styles lie in `engines/styles`, networks in `engines/networks`; the user's own
 in the user's data directory, where a style of the same name takes precedence. `identity` is a style
-like any other: the vector that gives the picture back, where `strength` starts. Networks of the user's own keep
-theirs in their own folder.
+too: the vector that gives the picture back, where `strength` starts. Each network keeps its own in its folder.
 
 A style that was imported, or trained into a network of its own, has no vector for the network that
 others share; it brings its network along, and mixes with them by blending pictures.

@@ -2,9 +2,9 @@
 
 A network's folder holds `network.json` (the card) and `network.onnx` (weights and graph in one file:
 input `frames` (N, H, W, 3) uint8 RGB and, unless it holds one style only, `style` (S,) float32; output
-`painted` (N, H, W, 3) uint8 RGB; N, H, W free). A network that was trained as a whole also keeps the vector
-that makes it give the picture back there, `identity.npy`, so that its folder can be copied alone; the
-shipped ones have theirs in the style `identity`.
+`painted` (N, H, W, 3) uint8 RGB; N, H, W free). A trained network also keeps the vector that makes it give
+the picture back there, `identity.npy`, so that its folder can be copied alone; one from before that has it in
+the style `identity`.
 """
 
 from __future__ import annotations
