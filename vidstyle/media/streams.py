@@ -28,7 +28,8 @@ def without_key(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("rtmp", "rtmps"):
         return url
-    return f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/').rpartition('/')[0]}"
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}/{parts.path.strip('/').rpartition('/')[0]}"
 
 
 class TransportStream:
