@@ -7,8 +7,6 @@ from pathlib import Path
 
 import platformdirs
 
-from vidstyle.errors import BackendError
-
 
 def cache_folder(part: str) -> Path:
     """The cache's folder for `part`, made if it is missing: below `VIDSTYLE_CACHE_DIR` or the system's place.
@@ -19,8 +17,3 @@ def cache_folder(part: str) -> Path:
     folder = Path(root) / part
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def unusable(error: OSError) -> BackendError:
-    """What an engine says that cannot use its part of the cache."""
-    return BackendError(f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR")

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vidstyle.backends import engine_cache
 from vidstyle.backends.protocol import Engine, Precision, Say
-from vidstyle.cache import cache_folder, unusable
+from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, StyleError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -105,11 +106,9 @@ def warn_if_unfaithful(subject: Subject, precision: Precision, open_at: OpenAt, 
 
 def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
     """The verdict on one precision: the kept one, or that of a new trial. Raises BackendError without a cache."""
-    try:
+    with engine_cache.needed():
         file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
         kept = _read(file)
-    except OSError as error:
-        raise unusable(error) from error
     if kept is not None:
         return kept
     candidate = open_at(precision, WIDTH, HEIGHT)
@@ -119,10 +118,8 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
     finally:
         candidate.close()
         reference.close()
-    try:
+    with engine_cache.needed():
         _write(file, verdict)
-    except OSError as error:
-        raise unusable(error) from error
     return verdict
 
 

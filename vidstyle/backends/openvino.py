@@ -9,16 +9,14 @@ without compiling again, and the statistics of one frame stay in the cache of it
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
-from vidstyle.backends import cpu, fidelity
+from vidstyle.backends import cpu, engine_cache, fidelity
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
-from vidstyle.cache import cache_folder, unusable
+from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -82,8 +80,13 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         model = core.read_model(network.graph)
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
-        with _alone():
-            compiled = core.compile_model(model, device, _config(device, precision, spec))
+        with engine_cache.needed():
+            cache = cache_folder("openvino")
+        # OpenVINO maps a compiled network from its cache into memory. Where another core writes the same file
+        # meanwhile, the process dies of a bus error: seen in the studio, whose first preview and first job compile
+        # the same network.
+        with engine_cache.locked(cache.with_name("openvino.lock")):
+            compiled = core.compile_model(model, device, _config(device, precision, spec, cache=cache))
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
@@ -95,25 +98,6 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         batch=spec.batch,
     )
     return OpenVinoEngine(compiled, info, unfolds=unfolds)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Within it nobody else compiles, in this process or another.
-
-    OpenVINO maps a compiled network from its cache into memory. Where another core writes the same file meanwhile,
-    the process dies of a bus error: seen in the studio, whose first preview and first job compile the same network.
-    """
-    try:
-        lock = FileLock(cache_folder("openvino").with_name("openvino.lock"))
-        with suppress(NotImplementedError):  # a file system without locks
-            lock.acquire()
-    except OSError as error:
-        raise unusable(error) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class OpenVinoEngine:
@@ -241,11 +225,7 @@ def _checked(core: openvino.Core, device: str, wanted: Precision) -> Precision:
     return wanted
 
 
-def _config(device: str, precision: Precision, spec: EngineSpec) -> dict[str, Any]:
-    try:
-        cache = cache_folder("openvino")
-    except OSError as error:
-        raise unusable(error) from error
+def _config(device: str, precision: Precision, spec: EngineSpec, *, cache: Path) -> dict[str, Any]:
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY" if spec.latency or spec.batch == 1 else "THROUGHPUT",

@@ -12,15 +12,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from vidstyle.backends import engine_cache
 from vidstyle.backends.protocol import Say
-from vidstyle.cache import cache_folder, unusable
+from vidstyle.cache import cache_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,36 +51,23 @@ class PlanFile:
     def __init__(self, key: PlanKey, say: Say) -> None:
         self._key = key
         self._say = say
-        try:
+        with engine_cache.needed():
             self.path = cache_folder("tensorrt") / f"{key.digest}.plan"
-        except OSError as error:
-            raise unusable(error) from error
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from building this plan meanwhile; waits for one that does."""
-        lock = FileLock(self.path.with_suffix(".lock"))
-        try:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                self._say("another process is building the same TensorRT plan: waiting for it")
-                lock.acquire()
-        except OSError as error:
-            raise unusable(error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return engine_cache.locked(
+            self.path.with_suffix(".lock"),
+            waiting=lambda: self._say("another process is building the same TensorRT plan: waiting for it"),
+        )
 
     def read(self) -> bytes | None:
         """The plan; None if there is none, or a damaged or foreign one, which is said and removed."""
-        try:
-            header, _, plan = self.path.read_bytes().partition(b"\n")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise unusable(error) from error
+        with engine_cache.needed():
+            try:
+                header, _, plan = self.path.read_bytes().partition(b"\n")
+            except FileNotFoundError:
+                return None
         if header != _header(self._key, plan):
             self.discard("the file is damaged")
             return None

@@ -1,0 +1,41 @@
+"""What engines share of the cache: one way to say that it cannot be used, and locks across threads and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vidstyle.errors import BackendError
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """An OSError within it, which is for what touches the cache, becomes a BackendError."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR"
+        ) from error
+
+
+@contextmanager
+def locked(file: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within it no other thread or process is within the same lock `file`; `waiting` is called if one is at first.
+
+    Raises BackendError if the file cannot be used. Where the file system has no locks there is none.
+    """
+    lock = FileLock(file)
+    with needed(), suppress(NotImplementedError):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
