@@ -41,6 +41,13 @@ SHARED_KEYS = (
 """Keys that may stand at the top of a configuration file: every command that knows them takes them."""
 
 
+def check_strength(strength: float) -> float:
+    """Return `strength` if it lies in 0..1, else raise UsageError."""
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength is {strength}; it runs from 0 to 1")
+    return strength
+
+
 @dataclass(frozen=True, kw_only=True)
 class Size:
     """A wanted picture size: both sides, or only the short one (`width` is None), in pixels."""
@@ -106,8 +113,7 @@ class RenderOptions:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; it is {' or '.join(map(repr, choices))}")
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"strength is {self.strength}; it runs from 0 to 1")
+        check_strength(self.strength)
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
         if self.gatys and self.mode != "gatys":

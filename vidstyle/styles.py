@@ -26,6 +26,7 @@ import platformdirs
 from vidstyle.errors import StyleError, UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.networks.network import Network, load_network, sha256_of
+from vidstyle.settings import check_strength
 from vidstyle.suggest import did_you_mean
 
 IDENTITY = "identity"
@@ -100,8 +101,7 @@ class StyleMix:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"strength is {self.strength}; it runs from 0 to 1")
+        check_strength(self.strength)
         if not self.styles or not all(0 <= w < float("inf") for _, w in self.styles) or not self.total:
             raise UsageError("a mix needs styles with weights of 0 or more, one at least above 0")
 

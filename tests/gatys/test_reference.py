@@ -20,13 +20,13 @@ from vidstyle.backends.cpu import processor
 from vidstyle.backends.heap import keep_freed_memory
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import CONTENT_LAYERS, STYLE_LAYERS, GatysOptions
-from vidstyle.gatys.stills import Palette, Studio, quick_copy, resized, to_image, to_tensor
+from vidstyle.gatys.stills import Palette, Studio, quick_copy, to_image, to_tensor
 from vidstyle.gatys.through_time import ShotPainter
 from vidstyle.media.reader import open_reader
 from vidstyle.motion.flow import DisFlow
 from vidstyle.motion.metrics import mean_steadiness, steadiness
 from vidstyle.networks.vgg import VGG, load_vgg
-from vidstyle.training.photographs import read_picture
+from vidstyle.training.photographs import read_picture, resized
 
 DATA = Path(os.environ.get("VIDSTYLE_TEST_DATA", ""))
 SIDE = int(os.environ.get("VIDSTYLE_TEST_SIDE", "128"))

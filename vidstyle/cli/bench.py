@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli import console, options
-from vidstyle.cli.targets import check_folder
 from vidstyle.errors import OutputError, UsageError
 
 
@@ -42,6 +41,7 @@ def bench(
     """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
     from vidstyle.backends.cpu import guard
     from vidstyle.bench import cases, loop, report
+    from vidstyle.media.part_file import check_folder
     from vidstyle.networks.architecture import ARCHITECTURES
     from vidstyle.styles import Library
 

@@ -16,8 +16,9 @@ from vidstyle.backends.protocol import Say
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.sheets import sheet
-from vidstyle.gatys.stills import Palette, Studio, resized, to_image, to_tensor
+from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor
 from vidstyle.networks.vgg import VGG
+from vidstyle.training.photographs import resized
 
 CONTENT_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 

@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vidstyle.errors import UsageError
 from vidstyle.frames import ImageArray
@@ -20,6 +19,7 @@ from vidstyle.gatys.optimise import Evaluate, OnStep, Outcome, optimise
 from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.tiles import TiledObjective
 from vidstyle.networks.vgg import VGG
+from vidstyle.training.photographs import resized
 
 EXACT_SHARE = 0.15
 """Share of the iterations that are computed in full precision where the rest is not."""
@@ -160,13 +160,6 @@ def scaled(picture: Tensor, factor: float) -> Tensor:
     """`picture` (1, 3, H, W), its sides times `factor`, at least SMALLEST pixels each."""
     height, width = (max(SMALLEST, round(side * factor)) for side in picture.shape[2:])
     return resized(picture, height, width)
-
-
-def resized(picture: Tensor, height: int, width: int) -> Tensor:
-    """`picture` (1, C, H, W) at this size, bicubic, antialiased on the way down; itself if it fits already."""
-    if tuple(picture.shape[2:]) == (height, width):
-        return picture
-    return F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
 
 
 def to_tensor(image: ImageArray, device: torch.device | str = "cpu") -> Tensor:

@@ -13,6 +13,7 @@ from vidstyle.errors import UsageError
 from vidstyle.live.look import Blend, Fader, look_of
 from vidstyle.live.statistics import Clock
 from vidstyle.painter import Look
+from vidstyle.settings import check_strength
 from vidstyle.styles import Style
 from vidstyle.suggest import did_you_mean
 
@@ -154,9 +155,7 @@ class Control:
 
     def set_strength(self, strength: float) -> None:
         """0, the camera's own picture, to 1, the full style."""
-        if not 0 <= float(strength) <= 1:
-            raise UsageError(f"strength is {strength}; it runs from 0 to 1")
-        self._change(strength=round(float(strength), 3))
+        self._change(strength=round(check_strength(float(strength)), 3))
 
     def stronger(self, change: float) -> None:
         """Change the strength by `change` (below 0: weaker), as far as 0..1 allows."""

@@ -63,7 +63,7 @@ def check_target(
     if not (is_picture(path) or is_sequence(path)):
         container_for(str(path))
     _check_not_source(source, path)
-    _check_folder(path)
+    check_folder(path)
     existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
     if existing and not overwrite and not _is_special(path):
         raise OutputError(f"{existing[0]} exists already; {advice}")
@@ -88,7 +88,8 @@ def _check_not_source(source: str | Path | None, path: Path) -> None:
         raise UsageError(f"the pictures {origin} would be written over while they are read; use another pattern")
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Raise OutputError if the folder of `path` is missing or cannot be written to."""
     folder = part_path(path).parent
     if is_sequence(path):
         while not folder.exists():  # the writer makes what is missing

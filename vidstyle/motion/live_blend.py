@@ -70,7 +70,8 @@ class LiveBlend:
             half = self._carry(new.half, old.half, flow, share)
             change = cv2.cvtColor(cv2.addWeighted(half, 0.5, new.half, -0.5, 128), cv2.COLOR_RGBA2RGB)
             cv2.resize(change, self._size, dst=self._change, interpolation=cv2.INTER_LINEAR)
-            cv2.resize(still, self._size, dst=self._mask, interpolation=cv2.INTER_NEAREST)
+            if most.any():
+                cv2.resize(still, self._size, dst=self._mask, interpolation=cv2.INTER_NEAREST)
         full = np.empty_like(new.full)
         for row, kinds in enumerate(((most.astype(np.float32) + least) / 510).tolist()):
             end = 0

@@ -32,8 +32,15 @@ def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
         scale = longest / max(image.shape[:2])
         size = round(image.shape[0] * scale), round(image.shape[1] * scale)
         # Not OpenCV's mean over areas: it softens strokes, and with them what the finest layers take for the style.
-        picture = F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+        picture = resized(picture, *size).clamp(0, 1)
     return picture
+
+
+def resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """`picture` (1, C, H, W) at this size, bicubic, antialiased on the way down; itself if it fits already."""
+    if tuple(picture.shape[2:]) == (height, width):
+        return picture
+    return F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
 
 
 class Photographs:
