@@ -180,6 +180,8 @@ def test_a_card_with_a_hostile_network_is_refused(folder: Path, name: str) -> No
         {"year": None},
         {"vectors": {}},
         {"vectors": {"live": 3}},
+        {"fitted": ["live"]},
+        {"fitted": {"live": 3}},
     ],
 )
 def test_a_card_that_is_none_is_refused(folder: Path, values: dict[str, object]) -> None:

@@ -178,6 +178,19 @@ def test_a_card_that_makes_no_sense_is_refused(copied: Path, change: object) -> 
         Library([copied]).card("mosaic")
 
 
+def test_a_style_fitted_to_an_earlier_network_says_so(copied: Path) -> None:
+    library = Library([copied])
+    network = library.network("live")
+    file = copied / "styles" / "mosaic" / "card.json"
+    card = json.loads(file.read_text())
+    file.write_text(json.dumps(card | {"fitted": {"live": network.sha256}}))
+    assert library.mix([("mosaic", 1)], network).notes == []
+    file.write_text(json.dumps(card | {"fitted": {"live": "0" * 64}}))
+    (note,) = library.mix([("mosaic", 1), ("waves", 1)], network).notes
+    assert "'mosaic' was fitted to another version of the network 'live'" in note
+    assert library.mix([("mosaic", 0), ("waves", 1)], network).notes == []
+
+
 def test_a_pickle_is_never_loaded(copied: Path) -> None:
     import hashlib
 

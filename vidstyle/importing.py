@@ -40,7 +40,10 @@ def import_style(
         with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as stage:
             staged = Path(stage)
             network = publish_graph(staged, name, imported.model)
-            style = publish_style(staged, _card(name, path, imported.format, network), {name: np.empty(0, np.float32)})
+            card = _card(name, path, imported.format, network)
+            style = publish_style(
+                staged, card, {name: np.empty(0, np.float32)}, fitted={name: load_network(network).sha256}
+            )
             publish_file(style, FILE, paint_preview(Library([staged, *Library().roots]), name))
             return [
                 replace_folder(network, root / "networks" / name),

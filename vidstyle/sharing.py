@@ -77,15 +77,17 @@ def _card(path: Path, content: bytes) -> StyleCard:
     except ValueError as error:
         raise StyleError(f"{path}: its {CARD} is not JSON ({error})") from error
     known = {field.name for field in fields(StyleCard)} - {"folder", "shipped"}
-    if not isinstance(values, dict) or values.keys() != known:
+    if not isinstance(values, dict) or {"fitted", *values} != known:
         raise StyleError(f"{path}: its {CARD} does not have exactly the entries {', '.join(sorted(known))}")
     for key in _TEXTS:
         text = values[key]
         if not isinstance(text, str) or len(text) > LONGEST_TEXT or not text.isprintable():
             raise StyleError(f"{path}: the {key} on its card is not a line of text")
-    vectors = values["vectors"]
+    vectors, fitted = values["vectors"], values.get("fitted", {})
     if not isinstance(vectors, dict) or not vectors or not all(isinstance(v, str) for v in vectors.values()):
         raise StyleError(f"{path}: its card names no vectors")
+    if not isinstance(fitted, dict) or not all(isinstance(v, str) for v in fitted.values()):
+        raise StyleError(f"{path}: its card does not say what its vectors were fitted to")
     try:
         for name in (values["name"], *vectors):
             check_name(name)

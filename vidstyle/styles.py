@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -39,9 +39,11 @@ _DEVICE_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
 
 @dataclass(frozen=True, kw_only=True)
 class StyleCard:
-    """What is known of a style. `vectors` maps a network's name to its vector file's sha256.
+    """What is known of a style.
 
-    `year` is free text ("1889", "about 1830"); `trained` says in a sentence how the style was made.
+    `vectors` maps a network's name to its vector file's sha256, `fitted` to that of the network's graph, where it is
+    known for which version of the network the vector was made. `year` is free text ("1889", "about 1830"); `trained`
+    says in a sentence how the style was made.
     """
 
     name: str
@@ -54,6 +56,7 @@ class StyleCard:
     vectors: dict[str, str]
     folder: Path
     shipped: bool
+    fitted: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,12 +71,14 @@ class OwnNetwork:
 class Style:
     """A style ready to paint: its card and its verified vector, (S,) float32.
 
-    The vector is for the network that the style was asked for, unless it has an `own` one.
+    The vector is for the network that the style was asked for, unless it has an `own` one; `stale_for` names that
+    network if it has been trained on since the vector was fitted to it.
     """
 
     card: StyleCard
     vector: StyleVector
     own: OwnNetwork | None = None
+    stale_for: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,11 +143,16 @@ class StyleMix:
 
     @property
     def notes(self) -> list[str]:
-        """One line about each style that a network of its own paints."""
+        """One line about each style that a network of its own paints, or that was fitted to an earlier network."""
+        used = [style for style, weight in self.styles if weight]
         return [
-            f"style {style.card.name!r} is painted by its own network, {style.own.network.name!r}"
-            for style, weight in self.styles
-            if style.own and weight
+            *(f"style {s.card.name!r} is painted by its own network, {s.own.network.name!r}" for s in used if s.own),
+            *(
+                f"style {s.card.name!r} was fitted to another version of the network {s.stale_for!r} and may look "
+                f"different; `vidstyle train` fits it again"
+                for s in used
+                if s.stale_for
+            ),
         ]
 
 
@@ -252,9 +262,14 @@ class Library:
             )
         own = self._own_network(card, network)
         if own is None:
-            return Style(card=card, vector=self._vector(card, network))
+            return Style(card=card, vector=self._vector(card, network), stale_for=_stale_for(card, network))
         identity = self.style(IDENTITY, own).vector
-        return Style(card=card, vector=self._vector(card, own), own=OwnNetwork(network=own, identity=identity))
+        return Style(
+            card=card,
+            vector=self._vector(card, own),
+            own=OwnNetwork(network=own, identity=identity),
+            stale_for=_stale_for(card, own),
+        )
 
     def _identity(self, network: Network) -> Style:
         """The style that gives the picture back: empty for an imported network, which has none."""
@@ -322,6 +337,11 @@ class Library:
         if card.name != file.parent.name:
             raise StyleError(f"{file}: the card says {card.name!r}, the folder {file.parent.name!r}")
         return card
+
+
+def _stale_for(card: StyleCard, network: Network) -> str | None:
+    """The network's name if the style's vector was fitted to another version of it."""
+    return network.name if card.fitted.get(network.name, network.sha256) != network.sha256 else None
 
 
 def _read_vector(file: Path, sha256: str, network: Network) -> StyleVector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,8 +128,21 @@ def test_no_photographs_and_unreadable_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no photographs"):
         Photographs(tmp_path, 48)
     (tmp_path / "broken.jpg").write_text("not a picture")
-    with pytest.raises(InputError, match=r"broken\.jpg: not a picture"):
+    with pytest.raises(InputError, match="none of its 1 photographs can be read"):
         next(Photographs(tmp_path, 48).batches(1, seed=0))
+
+
+def test_a_photograph_that_cannot_be_read_is_told_of_once_and_left_out(folder: Path, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(folder / "photos", tmp_path / "photos"))
+    (photos / "broken.jpg").write_text("not a picture")
+    (photos / "empty.jpg").touch()
+    said: list[str] = []
+    photographs = Photographs(photos, 48, say=said.append)
+    assert len(photographs.samples(50, longest=64)) == len(photographs.paths) - 2
+    batch = photographs.batches(8, seed=0)
+    for _ in range(4):
+        assert next(batch).shape == (8, 3, 48, 48)
+    assert sorted(line.split(":")[0].rpartition("/")[2] for line in said) == ["broken.jpg", "empty.jpg"]
 
 
 def test_divergence_is_an_error_that_says_what_to_do(recipe: Recipe, folder: Path) -> None:

@@ -18,6 +18,7 @@ import av
 import pytest
 
 from tests.web.conftest import ORDER, Visitor, wait_for
+from vidstyle.cli.app import run
 
 FAST = ("--backend", "openvino", "--precision", "fp32", "--no-open")
 
@@ -69,6 +70,16 @@ def test_a_taken_port_is_one_line_and_exit_code_4(library_root: Path) -> None:
     assert result.returncode == 4
     assert result.stdout == ""
     assert re.fullmatch(r"vidstyle: error: cannot listen at 127\.0\.0\.1:\d+: .*choose another --port\n", result.stderr)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_at_once(
+    library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    file = tmp_path / "file"
+    file.touch()
+    assert run(["serve", "--port", "0", "--no-open", "--folder", str(file / "films")]) == 4
+    assert capsys.readouterr().err == f"vidstyle: error: there is no folder {file}; create it or choose another\n"
 
 
 def test_another_address_is_warned_of_and_has_a_token(library_root: Path, tmp_path: Path) -> None:

@@ -23,17 +23,17 @@ class Tune(enum.StrEnum):
     all = "all"
 
 
-STEPS = {Tune.style: 600, Tune.decoder: 1200, Tune.all: 3000}
-"""Steps where none are asked for: a style alone takes ten minutes of one core then (docs/training.md)."""
+STEPS = {Tune.style: 400, Tune.decoder: 800, Tune.all: 2000}
+"""Steps where none are asked for: a style alone takes some thirteen minutes of one core then (docs/training.md)."""
 
 RATES = {Tune.style: 6e-3, Tune.decoder: 2e-3, Tune.all: 2e-3}
 """Learning rates of the network; the vector's is five times that."""
 
-BATCH = 2
+BATCHES = {Tune.style: 1, Tune.decoder: 2, Tune.all: 2}
 """Photographs in a step. A vector needs few to know its way, and many steps to get there."""
 
-CROP = 224
-"""Side of the crops of photographs, in pixels: a smaller one shows too little of a style's larger strokes."""
+CROP = 384
+"""Side of the crops of photographs, in pixels: in small ones a network learns what is right beside a border only."""
 
 
 def train(
@@ -144,7 +144,7 @@ def _one_style(
             architecture=architecture,
             styles=(target,),
             steps=steps or STEPS[tune],
-            batch=BATCH,
+            batch=BATCHES[tune],
             crop=CROP,
             rate=RATES[tune],
             identity_share=0 if alone else 1 / 14,

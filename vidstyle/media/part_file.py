@@ -91,9 +91,13 @@ def _check_not_source(source: str | Path | None, path: Path) -> None:
 def check_folder(path: Path) -> None:
     """Raise OutputError if the folder of `path` is missing or cannot be written to."""
     folder = part_path(path).parent
-    if is_sequence(path):
-        while not folder.exists():  # the writer makes what is missing
-            folder = folder.parent
+    check_writable(folder, made=is_sequence(path))  # pictures' writer makes what is missing
+
+
+def check_writable(folder: Path, *, made: bool = False) -> None:
+    """Raise OutputError if nothing can be written to `folder`, or, where it will be `made`, if it cannot be."""
+    while made and not folder.exists():
+        folder = folder.parent
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}; create it or choose another")
     if not os.access(folder, os.W_OK | os.X_OK):

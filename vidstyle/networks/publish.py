@@ -65,8 +65,10 @@ def publish_graph(
     return folder
 
 
-def publish_style(root: Path, card: StyleCard, vectors: dict[str, StyleVector]) -> Path:
-    """Write `styles/<card.name>` under `root`: the card, and a vector per network.
+def publish_style(
+    root: Path, card: StyleCard, vectors: dict[str, StyleVector], *, fitted: Mapping[str, str] | None = None
+) -> Path:
+    """Write `styles/<card.name>` under `root`: the card, and a vector per network, `fitted` to those of these sha256.
 
     Other files of the folder (preview, painting, vectors for other networks) stay. Raises OutputError.
     """
@@ -78,6 +80,7 @@ def publish_style(root: Path, card: StyleCard, vectors: dict[str, StyleVector]) 
             np.save(file, vector.astype(np.float32), allow_pickle=False)
             hashes[network] = sha256_of(file)
         values = asdict(card) | {"vectors": dict(sorted(hashes.items()))}
+        values["fitted"] = dict(sorted({**card.fitted, **(fitted or {})}.items()))
         del values["folder"], values["shipped"]  # where a card lies is not part of it
         _write_json(new / "card.json", values)
     return folder

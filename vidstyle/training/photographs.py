@@ -9,24 +9,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import InputError
+from vidstyle.frames import ImageArray
 
 LARGEST = 720
 """Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of
 a 720p film. Films and webcams are smoother and have wider even areas, pixel for pixel, than a small photograph."""
+
+ENORMOUS = 2**25
+"""Pixels from which a picture is halved before anything else: as floats a museum's scan would fill the memory."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
     """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError."""
-    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise InputError(f"{path}: not a picture that can be read")
+    image = _decoded(path)
+    while longest and image.shape[0] * image.shape[1] > ENORMOUS and max(image.shape[:2]) > 4 * longest:
+        image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     picture = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     if longest and max(image.shape[:2]) > longest:
         scale = longest / max(image.shape[:2])
@@ -51,11 +57,28 @@ class Photographs:
     network trained on good photographs leaves bare.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, say: Say = lambda line: None) -> None:
+        """`say` is told of each photograph that cannot be read; another one is taken instead."""
         self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
         self.size = size
+        self._folder = folder
+        self._say = say
+        self._unreadable: set[Path] = set()
         if not self.paths:
             raise InputError(f"{folder}: no photographs in this folder")
+
+    def samples(self, count: int, *, longest: int) -> list[Tensor]:
+        """Up to `count` whole photographs from all over the folder, (1, 3, H, W) float32 RGB in 0..1."""
+        stride = max(1, len(self.paths) // count)
+        found: list[Tensor] = []
+        for path in (path for first in range(stride) for path in self.paths[first::stride]):
+            if len(found) == count:
+                break
+            try:
+                found.append(read_picture(path, longest=longest))
+            except InputError as error:
+                self._leave_out(path, error)
+        return found
 
     def batches(self, count: int, *, seed: int, first: int = 0) -> Iterator[Tensor]:
         """Endless batches of `count` crops from number `first` on; decoding runs one batch ahead in a thread."""
@@ -68,13 +91,26 @@ class Photographs:
 
     def _batch(self, count: int, seed: int, number: int) -> Tensor:
         rng = np.random.default_rng((seed, number))
-        crops = [self._crop(self.paths[rng.integers(len(self.paths))], rng) for _ in range(count)]
+        crops = [self._crop(self._photograph(rng), rng) for _ in range(count)]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
 
-    def _crop(self, path: Path, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise InputError(f"{path}: not a picture that can be read")
+    def _photograph(self, rng: np.random.Generator) -> ImageArray:
+        """One that can be read. Raises InputError if none of them can."""
+        while True:
+            path = self.paths[rng.integers(len(self.paths))]
+            try:
+                return _decoded(path)
+            except InputError as error:
+                self._leave_out(path, error)
+
+    def _leave_out(self, path: Path, error: InputError) -> None:
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            self._say(f"{error}; the others are taken")
+        if len(self._unreadable) == len(self.paths):
+            raise InputError(f"{self._folder}: none of its {len(self.paths)} photographs can be read") from error
+
+    def _crop(self, image: ImageArray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         scale = self.size / min(image.shape[:2]) * max(1.0, LARGEST / self.size) ** rng.random()
         size = max(self.size, round(image.shape[1] * scale)), max(self.size, round(image.shape[0] * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -86,6 +122,14 @@ class Photographs:
             contrast = rng.uniform(0.5, 1.1)
             crop = np.clip((crop ** rng.uniform(0.5, 2.2) - 0.5) * contrast + 0.5 * rng.uniform(0.4, 1.3), 0, 1)
         return np.ascontiguousarray(crop, np.float32)
+
+
+def _decoded(path: Path) -> ImageArray:
+    """(H, W, 3) uint8 RGB. Raises InputError."""
+    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise InputError(f"{path}: not a picture that can be read")
+    return np.asarray(image, np.uint8)
 
 
 def _bytes(path: Path) -> bytes:

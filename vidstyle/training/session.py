@@ -20,13 +20,14 @@ from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.networks.graph import read_weights
+from vidstyle.networks.network import load_network
 from vidstyle.networks.publish import publish_file, publish_network, publish_style
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.previews import FILE, paint_preview
 from vidstyle.styles import IDENTITY, Library, StyleCard, check_name
 from vidstyle.training.curves import write_losses
 from vidstyle.training.nearest import begin_at_nearest
-from vidstyle.training.photographs import Photographs, read_picture
+from vidstyle.training.photographs import Photographs
 from vidstyle.training.trainer import Progress, Recipe, Trainer
 
 Start = tuple[dict[str, Tensor], dict[str, Tensor]]
@@ -69,7 +70,7 @@ def train(
     checkpoint, log = session.run / "checkpoint.pt", session.run / "losses.tsv"
     if checkpoint.exists() and not (resume or overwrite):
         raise UsageError(f"{session.run}: an earlier training lies here; --resume goes on with it, -y starts anew")
-    photographs = Photographs(session.content, session.recipe.crop)
+    photographs = Photographs(session.content, session.recipe.crop, say=say)
     device = torch.device(find_device(session.device))
     say(f"training on {device}: {len(photographs.paths)} photographs, {session.recipe.steps} steps")
     start = _start_from(library, session.start, session.recipe) if session.start else None
@@ -85,9 +86,7 @@ def train(
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
         for name, known in begin_at_nearest(trainer, start[1], beginning).items():
             say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
-    samples = [
-        read_picture(path, longest=384) for path in photographs.paths[:: max(1, len(photographs.paths) // 4)][:4]
-    ]
+    samples = photographs.samples(4, longest=384)
     counted = time.process_time()
 
     def tell(progress: Progress) -> None:
@@ -103,43 +102,47 @@ def train(
     except KeyboardInterrupt:
         trainer.save(checkpoint)
         raise
-    written = publish(session, trainer)
+    written = publish(session, trainer, library)
     for style in session.recipe.styles:
         publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))
     return written
 
 
-def publish(session: Session, trainer: Trainer) -> list[Path]:
+def publish(session: Session, trainer: Trainer, library: Library) -> list[Path]:
     """Write the trained vectors, and the network unless it was left as it is, into the library root."""
     written = []
-    if session.recipe.tune != "style":
+    if session.recipe.tune == "style":
+        sha256 = library.network(session.network).sha256
+    else:
         weights = {name: w.detach().cpu().float().numpy() for name, w in trainer.network.state_dict().items()}
-        written.append(
-            publish_network(
-                session.root,
-                session.network,
-                architecture=session.recipe.architecture,
-                weights=weights,
-                identity=trainer.vector(IDENTITY).numpy(),
-            )
+        folder = publish_network(
+            session.root,
+            session.network,
+            architecture=session.recipe.architecture,
+            weights=weights,
+            identity=trainer.vector(IDENTITY).numpy(),
         )
+        sha256 = load_network(folder).sha256
+        written.append(folder)
     for style in session.recipe.styles:
         card = _card(session, style.name, trainer.step)
         vector: StyleVector = trainer.vector(style.name).numpy()
-        written.append(publish_style(session.root, card, {session.network: vector}))
+        fitted = {session.network: sha256}
+        written.append(publish_style(session.root, card, {session.network: vector}, fitted=fitted))
     return written
 
 
 def _card(session: Session, name: str, steps: int) -> StyleCard:
     existing = Library([session.root])
-    vectors = existing.card(name).vectors if (session.root / "styles" / name / "card.json").is_file() else {}
+    known = existing.card(name) if (session.root / "styles" / name / "card.json").is_file() else None
     tune = {"style": "its vector fitted to", "decoder": "with the second half of", "all": "together with"}
     return StyleCard(
         name=name,
         **session.cards[name],
         trained=f"{tune[session.recipe.tune]} the network {session.network}, "
         f"{steps} steps of {session.recipe.batch} photographs",
-        vectors=vectors,
+        vectors=known.vectors if known else {},
+        fitted=known.fitted if known else {},
         folder=session.root / "styles" / name,
         shipped=False,
     )

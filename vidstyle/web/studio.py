@@ -11,6 +11,7 @@ from typing import Any, Self
 from vidstyle import __version__
 from vidstyle.cache import cache_folder
 from vidstyle.errors import OutputError, StyleError
+from vidstyle.media.part_file import check_writable
 from vidstyle.previews import FILE, paint_preview
 from vidstyle.styles import DEFAULT_STYLE, Library, StyleCard
 from vidstyle.web.artist import Artist
@@ -35,7 +36,8 @@ class Studio:
         engines: Engines | None = None,
         obs_port: int = OBS_PORT,
     ) -> None:
-        """Finished films go to `folder`. Raises OutputError if the cache cannot be written to."""
+        """Finished films go to `folder`. Raises OutputError if it or the cache cannot be written to."""
+        check_writable(folder, made=True)
         self.library = library or Library()
         engines = engines or Engines()
         try:
