@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vidstyle.backends import cpu, torch
-from vidstyle.bench import cases, loop, report, worker
+from vidstyle.bench import cases, loop, report, steady, worker
 from vidstyle.bench.cases import PEER, Case, Timing
 from vidstyle.bench.plot import bars
 from vidstyle.cli.app import run
@@ -31,6 +31,7 @@ def results(*timings: Timing) -> report.Results:
     return report.Results(
         command="vidstyle bench", machine="m", date="2026-01-01", versions={"numpy": "2"}, timings=list(timings),
         loop=film, starts=starts,
+        stabiliser=[steady.SteadyTiming(what="pan", width=1280, height=720, best=5.4, median=6.6)],
     )  # fmt: skip
 
 
@@ -49,6 +50,12 @@ def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "accelerator", lambda: "cuda")
     found = {(c.engine, c.precision) for c in cases.plan(["live"], [360], peer=False)}
     assert found >= {("openvino", "bf16"), ("torch", "fp16"), ("torch", "fp32")}
+
+
+def test_the_live_stabiliser_is_measured() -> None:
+    timings = steady.time_stabiliser((96, 64))
+    assert [timing.what for timing in timings] == ["still camera", "pan"]
+    assert all(0 < timing.best <= timing.median for timing in timings)
 
 
 def test_a_case_is_measured_in_a_process_of_its_own() -> None:
@@ -106,6 +113,7 @@ def test_the_page_holds_every_case_and_the_loop() -> None:
     assert "ours is 100 times faster" in text
     assert "![Milliseconds a frame, logarithmic](bars.svg)" in text
     assert "vidstyle --help: 0.10 s" in text
+    assert "live pictures of 1280x720, pan: 5.4 ms a frame, median 6.6" in text
     widths = {len(line.split("|")) for line in text.splitlines() if line.startswith("|")}
     assert len(widths) == 1
 

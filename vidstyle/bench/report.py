@@ -12,6 +12,7 @@ from typing import Any
 from vidstyle.backends import cpu
 from vidstyle.bench.cases import PEER, Timing
 from vidstyle.bench.loop import LoopTiming, StartTiming
+from vidstyle.bench.steady import SteadyTiming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Results:
     timings: list[Timing] = field(default_factory=list)
     loop: LoopTiming | None = None
     starts: list[StartTiming] = field(default_factory=list)
+    stabiliser: list[SteadyTiming] = field(default_factory=list)
 
     def times_faster(self, timing: Timing) -> float | None:
         """How many times faster than the peers' way at the same size; None where either was not measured."""
@@ -85,7 +87,7 @@ def plain(rows: Sequence[Sequence[str]]) -> str:
 
 
 def loop_lines(results: Results) -> list[str]:
-    """The file loop and the start-up times in sentences."""
+    """The file loop, the live stabiliser and the start-up times in sentences."""
     lines = []
     if loop := results.loop:
         film = f"{loop.frames} frames of {loop.width}x{loop.height} H.264 to H.264"
@@ -96,6 +98,11 @@ def loop_lines(results: Results) -> list[str]:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in loop.stages.items())
         lines.append(f"busy seconds of each stage: {stages}; CPU seconds of all threads: {loop.cpu_seconds:.1f}")
         lines.append(f"the stages overlap: {loop.overlap:.2f} of the rate that this CPU time allows")
+    lines += [
+        f"--stabilize in live pictures of {steady.width}x{steady.height}, {steady.what}: "
+        f"{steady.best:.1f} ms a frame, median {steady.median:.1f}"
+        for steady in results.stabiliser
+    ]
     lines += [f"{start.what}: {start.seconds:.2f} s" for start in results.starts]
     return lines
 

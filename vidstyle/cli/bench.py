@@ -40,7 +40,7 @@ def bench(
 ) -> None:
     """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
     from vidstyle.backends.cpu import guard
-    from vidstyle.bench import cases, loop, report
+    from vidstyle.bench import cases, loop, report, steady
     from vidstyle.media.part_file import check_folder
     from vidstyle.networks.architecture import ARCHITECTURES
     from vidstyle.styles import Library
@@ -62,15 +62,17 @@ def bench(
     for number, case in enumerate(todo, 1):
         console.say(f"{number} of {len(todo)}: {case.width}x{case.height}, {case.label}")
         timings.append(cases.measure(case, seconds=seconds))
-    film_timing, starts = None, []
+    film_timing, starts, stabiliser = None, [], []
     with tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
         if film:
             console.say(f"the whole loop, {film} frames of 1280x720")
             film_timing = loop.time_loop(Path(folder), size=cases.SIZES[720], frames=film, peer=peer)
+            console.say("the live stabiliser")
+            stabiliser = steady.time_stabiliser(cases.SIZES[720])
             console.say("starting the program")
             starts = loop.time_starts(Path(folder))
     command = shlex.join(["vidstyle", *sys.argv[1:]])
-    results = report.new_results(command, timings=timings, loop=film_timing, starts=starts)
+    results = report.new_results(command, timings=timings, loop=film_timing, starts=starts, stabiliser=stabiliser)
     if plot:
         from vidstyle.bench.plot import bars
 
