@@ -13,7 +13,10 @@ import av
 import numpy as np
 import pytest
 
+from tests.live.live_fakes import Painters, make_control
 from vidstyle.errors import OutputError, UsageError
+from vidstyle.live.loop import LiveLoop
+from vidstyle.live.session import make_outputs
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound, SoundFormat
 from vidstyle.media.outputs import make_output
@@ -213,3 +216,9 @@ def test_srt_goes_through_ffmpeg_or_says_what_is_missing(monkeypatch, tmp_path: 
 def test_impossible_addresses_are_refused(url: str) -> None:
     with pytest.raises(UsageError):
         make_output(url).open(PictureFormat(width=320, height=192, rate=Fraction(30)))
+
+
+def test_two_streams_to_one_server_are_told_apart_without_their_keys() -> None:
+    loop = LiveLoop(SyntheticCamera, Painters(), make_control())
+    outputs, _ = make_outputs([f"rtmp://127.0.0.1/live/{key}" for key in ("one", "two")], loop)
+    assert [output.name for output in outputs] == ["rtmp://127.0.0.1/live", "rtmp://127.0.0.1/live (2)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -160,7 +161,17 @@ def make_outputs(names: Sequence[str], loop: LiveLoop) -> tuple[list[LiveOutput]
             outputs.append(MjpegPage(name, status=loop.as_json, perform=loop.control.perform))
         else:
             outputs.append(make_output(name))
+    _tell_apart(outputs)
     return outputs, window
+
+
+def _tell_apart(outputs: Sequence[LiveOutput]) -> None:
+    """Number outputs of one name: addresses that differ in what must not be shown."""
+    uses = Counter[str]()
+    for output in outputs:
+        uses[output.name] += 1
+        if uses[output.name] > 1:
+            output.name += f" ({uses[output.name]})"
 
 
 def _preview(loop: LiveLoop) -> Window:
