@@ -219,6 +219,6 @@ def test_impossible_addresses_are_refused(url: str) -> None:
 
 
 def test_two_streams_to_one_server_are_told_apart_without_their_keys() -> None:
-    loop = LiveLoop(SyntheticCamera, Painters(), make_control())
+    loop = LiveLoop(SyntheticCamera, Painters(), make_control(), open_film=make_output)
     outputs, _ = make_outputs([f"rtmp://127.0.0.1/live/{key}" for key in ("one", "two")], loop)
     assert [output.name for output in outputs] == ["rtmp://127.0.0.1/live", "rtmp://127.0.0.1/live (2)"]
