@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import av
 import pytest
+
+from vidstyle.live.session import WebcamOptions, make_loop
+from vidstyle.styles import Library
 
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from vidstyle.cli.app import run; sys.exit(run(sys.argv[1:]))"
@@ -128,3 +132,12 @@ def test_a_long_run_holds_rate_latency_and_memory(tmp_path: Path, slow: bool) ->
 
     result = soak(float(os.environ["VIDSTYLE_SOAK"]), folder=tmp_path, slow=slow)
     assert not result["verdict"], result
+
+
+def test_what_there_is_to_know_of_the_styles_is_said(library_root: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(library_root, tmp_path / "copied"))
+    file = root / "styles" / "mosaic" / "card.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"fitted": {"live": "0" * 64}}))
+    said: list[str] = []
+    make_loop(WebcamOptions(), library=Library([root]), say=said.append)
+    assert ["another version of the network 'live'" in line for line in said] == [True]

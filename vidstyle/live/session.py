@@ -112,6 +112,8 @@ def make_loop(
 ) -> LiveLoop:
     """The session that `options` ask for, ready to be run with outputs; see `webcam`. Raises StyleError, UsageError."""
     network = library.network(options.network)
+    for note in library.mix(options.styles, network, options.strength).notes:
+        say(note)
     request = CameraRequest(
         source=options.camera, size=_camera_size(options.size), rate=options.rate, loop=options.loop
     )
