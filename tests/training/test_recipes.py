@@ -73,6 +73,7 @@ def test_a_recipe_says_which_network_it_starts_from(tmp_path: Path) -> None:
         (('name = "waves"', 'name = "Waves"'), "cannot be a name"),
         (('name = "waves"', 'name = "identity"'), "identity is the network's own"),
         (("[loss]", '[[style]]\nname = "waves"\npaintings = ["c.jpg"]\n[loss]'), "one style only"),
+        (("share = 2.0", "trim = 0.5"), "trim is 0.5; it runs from 0 to below 0.5"),
         (("steps = 12", 'steps = "twelve"'), r"steps in \[training\] is 'twelve'; it is a whole number"),
         (("rehearsal = 3", "batch = true"), "batch in .* is True"),
         (("rehearsal = 3", 'tune = "most"'), "one of style, decoder, all"),

@@ -17,7 +17,7 @@ from vidstyle.errors import InputError, StyleError  # noqa: E402
 from vidstyle.networks.architecture import Architecture  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.losses import LossWeights  # noqa: E402
-from vidstyle.training.photographs import Photographs  # noqa: E402
+from vidstyle.training.photographs import Photographs, read_picture  # noqa: E402
 from vidstyle.training.trainer import Progress, Recipe, StyleTarget, Trainer  # noqa: E402
 
 TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=2, end_kernel=3, skips=True)
@@ -143,6 +143,16 @@ def test_a_photograph_that_cannot_be_read_is_told_of_once_and_left_out(folder: P
     for _ in range(4):
         assert next(batch).shape == (8, 3, 48, 48)
     assert sorted(line.split(":")[0].rpartition("/")[2] for line in said) == ["broken.jpg", "empty.jpg"]
+
+
+def test_what_is_trimmed_is_no_part_of_the_style(tmp_path: Path) -> None:
+    framed = np.zeros((60, 80, 3), np.uint8)
+    framed[6:-6, 8:-8] = 200
+    cv2.imwrite(str(tmp_path / "framed.png"), framed)
+    trimmed = read_picture(tmp_path / "framed.png", longest=32, trim=0.1)
+    assert trimmed.shape == (1, 3, 24, 32)
+    assert torch.allclose(trimmed, torch.tensor(200 / 255), atol=1e-3)
+    assert read_picture(tmp_path / "framed.png").min() == 0
 
 
 def test_divergence_is_an_error_that_says_what_to_do(recipe: Recipe, folder: Path) -> None:

@@ -14,7 +14,7 @@ from vidstyle.errors import InputError, UsageError
 if TYPE_CHECKING:
     from vidstyle.styles import Library
     from vidstyle.training.session import Session
-    from vidstyle.training.trainer import Progress
+    from vidstyle.training.trainer import Progress, StyleTarget
 
 
 class Tune(enum.StrEnum):
@@ -55,6 +55,10 @@ def train(
     size: Annotated[
         int, typer.Option(min=64, metavar="N", help="The painting's longer side in pixels: larger, larger strokes.")
     ] = 512,
+    trim: Annotated[
+        float,
+        typer.Option(min=0, max=0.45, metavar="PART", help="Cut this part of each side off the painting: its frame."),
+    ] = 0.0,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="How long to train.")] = None,
     recipe: Annotated[
         Path | None,
@@ -89,7 +93,10 @@ def train(
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
     else:
-        session = _one_style(tuple(paintings), name, content, library, network, tune, size, steps, run, root, device)
+        from vidstyle.training.trainer import StyleTarget
+
+        target = StyleTarget(name=name, paintings=tuple(paintings), size=size, trim=trim)
+        session = _one_style(target, content, library, network, tune, steps, run, root, device)
     written = _train(session, library, resume=resume, overwrite=overwrite)
     for folder in written:
         console.say(f"wrote {folder}")
@@ -117,27 +124,24 @@ def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace:
 
 
 def _one_style(
-    paintings: tuple[Path, ...],
-    name: str,
+    target: StyleTarget,
     content: Path,
     library: Library,
     network: str,
     tune: Tune,
-    size: int,
     steps: int | None,
     run: Path,
     root: Path,
     device: str,
 ) -> Session:
     from vidstyle.training.session import Session
-    from vidstyle.training.trainer import Recipe, StyleTarget
+    from vidstyle.training.trainer import Recipe
 
     architecture = library.network(network).architecture
     if architecture is None:
         raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
-    target = StyleTarget(name=name, paintings=paintings, size=size)
-    alone = tune is Tune.style
-    source = ", ".join(painting.name for painting in paintings)
+    name, alone = target.name, tune is Tune.style
+    source = ", ".join(painting.name for painting in target.paintings)
     card = {"title": name, "author": "unknown", "year": "", "licence": "yours", "source": source}
     return Session(
         recipe=Recipe(

@@ -28,9 +28,14 @@ ENORMOUS = 2**25
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
-def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
-    """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError."""
+def read_picture(path: Path, *, longest: int | None = None, trim: float = 0) -> Tensor:
+    """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError.
+
+    `trim`, below a half, is the part of the height and width that is cut off at each side first.
+    """
     image = _decoded(path)
+    top, left = round(trim * image.shape[0]), round(trim * image.shape[1])
+    image = image[top : image.shape[0] - top, left : image.shape[1] - left]
     while longest and image.shape[0] * image.shape[1] > ENORMOUS and max(image.shape[:2]) > 4 * longest:
         image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     picture = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

@@ -10,6 +10,7 @@ gallery = "gallery.toml"        at the top: another such file, beside this one, 
 [[style]]                   the fields of `StyleTarget`, and those of its card
 name = "great-wave"
 paintings = ["hokusai.jpg"]     relative to the folder given beside the recipe
+trim = 0.03                     of each side, cut off: a frame, or a border painted around the painting
 title = "Under the Wave off Kanagawa"
 """
 

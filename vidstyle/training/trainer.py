@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vidstyle.backends.cpu import processor
-from vidstyle.errors import StyleError
+from vidstyle.errors import StyleError, UsageError
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
@@ -50,7 +50,9 @@ class StyleTarget:
     """A style to learn: its name, its paintings (several make one style), how it is weighted.
 
     `size`: the paintings' longer side in pixels, which sets the size of the strokes. `share`: how
-    often it is drawn, relative to the others. `strength` multiplies the style loss's weight.
+    often it is drawn, relative to the others. `strength` multiplies the style loss's weight. `trim`, 0 to below a
+    half, is the part of each side that is cut off the paintings: a frame, or a border that the painter painted, would
+    come out as a band along the edges of every picture, which networks know.
     """
 
     name: str
@@ -58,6 +60,11 @@ class StyleTarget:
     size: int = 512
     share: float = 1.0
     strength: float = 1.0
+    trim: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.trim < 0.5:
+            raise UsageError(f"style {self.name}: trim is {self.trim}; it runs from 0 to below 0.5")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +151,10 @@ class Trainer:
             self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = PerceptualLoss(vgg, recipe.weights, period=recipe.architecture.stride)
-        paintings = [[read_picture(p, longest=s.size).to(device) for p in s.paintings] for s in recipe.styles]
+        paintings = [
+            [read_picture(path, longest=style.size, trim=style.trim).to(device) for path in style.paintings]
+            for style in recipe.styles
+        ]
         self.palettes = tuple(torch.stack(part) for part in zip(*map(palette, paintings), strict=True))
         targets = [self.loss.targets(pictures) for pictures in paintings]
         self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
