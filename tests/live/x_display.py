@@ -53,7 +53,7 @@ class Display:
         self.tool("import", "-window", "root", str(path))
         return cv2.imread(str(path))[..., ::-1]
 
-    def wait_until(self, condition, what: str, timeout: float = 10.0) -> None:
+    def wait_until(self, condition, what: str, timeout: float = 30.0) -> None:
         until = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < until, what
