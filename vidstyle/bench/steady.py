@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidstyle.bench.worker import moving_pictures
-from vidstyle.motion.stabiliser import Stabiliser
 
 FRAMES = 12
 ROUNDS = 4
@@ -34,6 +33,8 @@ def time_stabiliser(size: tuple[int, int]) -> list[SteadyTiming]:
 
 
 def _time(what: str, film: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> SteadyTiming:
+    from vidstyle.motion.stabiliser import Stabiliser  # OpenCV, which bench needs for nothing else of ours
+
     painted = 255 - film
     stabiliser = Stabiliser()
     times = []

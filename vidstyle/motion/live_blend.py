@@ -78,7 +78,7 @@ class LiveBlend:
                     cv2.addWeighted(new.full[tile], 1, self._change[tile], 2, -256, dst=full[tile])
                 if kind > _MOVING:
                     kept = full[tile] if kind == _STILL else self._kept[tile]
-                    cv2.addWeighted(old.full[tile], self._still, new.full[tile], 1 - self._still, 0, dst=kept)
+                    self._keep(new.full[tile], old.full[tile], into=kept)
                 if kind == _MIXED:
                     size, part = (kept.shape[1], kept.shape[0]), still[_tiles(still.shape, row, first, end)]
                     cv2.copyTo(kept, cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), full[tile])
@@ -90,7 +90,7 @@ class LiveBlend:
         `kinds` (8, 8) are those of the tiles.
         """
         if (kinds == _STILL).all():
-            return np.asarray(cv2.addWeighted(old, self._still, new, 1 - self._still, 0), np.uint8)
+            return self._keep(new, old)
         box, box_of_half = self._boxes(kinds < _STILL)
         carried = self._carry(new, old, flow, share, box_of_half)
         change = cv2.cvtColor(cv2.addWeighted(carried, 0.5, new[box_of_half], -0.5, 128), cv2.COLOR_RGBA2RGB)
@@ -98,9 +98,13 @@ class LiveBlend:
         cv2.resize(change, (place.shape[1], place.shape[0]), dst=place, interpolation=cv2.INTER_LINEAR)
         if (kinds < _STILL).all():
             return carried
-        half = np.asarray(cv2.addWeighted(old, self._still, new, 1 - self._still, 0), np.uint8)
+        half = self._keep(new, old)
         half[box_of_half] = carried
         return half
+
+    def _keep(self, new: _Bytes, old: _Bytes, *, into: _Bytes | None = None) -> _Bytes:
+        """What stands still: `new` with the one share of `old`, both in place."""
+        return np.asarray(cv2.addWeighted(old, self._still, new, 1 - self._still, 0, dst=into), np.uint8)
 
     def _boxes(self, chosen: npt.NDArray[np.bool_]) -> tuple[_Box, _Box]:
         """A box around the `chosen` tiles (8, 8), in the picture and in the one of half its size.
