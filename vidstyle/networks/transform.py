@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import EPSILON, TANH_SCALE
 from vidstyle.networks.instance_norm import conditional_instance_norm, conditional_instance_norm_and_spikes
+from vidstyle.networks.padding import reflect
 
 LEAK = 0.05
 """Slope of the output beyond 0..1 while training."""
@@ -100,7 +101,7 @@ class TransformNetwork(nn.Module):
         """Reflection padding, so that no border shows, and the convolution called `name`."""
         convolution = self.get_submodule(name)
         p = self.architecture.convolutions()[name][2] // 2
-        result: Tensor = convolution(F.pad(x, (p, p, p, p), mode="reflect"))
+        result: Tensor = convolution(reflect(x, p) if p else x)
         return result
 
 

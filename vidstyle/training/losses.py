@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,10 +31,30 @@ LATTICE_LAYERS = {"relu2_1": 2, "relu3_1": 4}
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices of (N, C, H, W) activations, (N, C, C) float32, over C H W (Johnson et al., eq. 4)."""
-    n, c, h, w = features.shape
-    # Channels last, as the activations lie in memory: the other order copies them, and again their gradients.
-    flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    return torch.bmm(flat.transpose(1, 2), flat).float() / (c * h * w)
+    result: Tensor = _Gram.apply(features)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Gram(torch.autograd.Function):
+    """The product and its gradient in channels-last memory, where activations lie: autograd's own gradient is two
+    products, one of them transposed, and a tenth of a training step goes into copying that back."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, C) float32."""
+        n, c, h, w = features.shape
+        ctx.save_for_backward(features)
+        flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        return torch.bmm(flat.transpose(1, 2), flat).float() / (c * h * w)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        """(N, C, C) to (N, C, H, W)."""
+        (features,) = ctx.saved_tensors
+        n, c, h, w = features.shape
+        flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        both = (slopes[0] + slopes[0].transpose(1, 2)) / (c * h * w)
+        return torch.bmm(flat, both.to(flat.dtype)).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
 def content_loss(painted: Tensor, photograph: Tensor) -> Tensor:
@@ -86,13 +107,21 @@ def on_lattice(features: Tensor, period: int) -> Tensor:
     """
     n, c, h, w = features.shape
     rows, columns = h // period, w // period
-    cells = features[:, :, : rows * period, : columns * period].float()
-    cells = cells.reshape(n, c, rows, period, columns, period)
-    detail = cells - cells.mean((3, 5), keepdim=True)
-    contrast = F.avg_pool2d(detail.detach().square().mean((1, 3, 5)), 5, 1, 2, count_include_pad=False)
+    cells = features[:, :, : rows * period, : columns * period]
+    even = _evenness(cells.detach(), period).to(cells.dtype)
+    # Weighted by cell and summed as products of matrices, a row of pixels each: activations are read once.
+    lines = cells.permute(0, 2, 3, 1).reshape(n * rows * period, columns, period * c)
+    weights = even[:, :, None, :].expand(n, rows, period, columns).reshape(n * rows * period, 1, columns)
+    seen = torch.bmm(weights, lines).view(n, rows, period, period, c).float().sum(1) / (rows * columns)
+    return (seen - seen.mean((1, 2), keepdim=True)).square().mean((1, 2, 3))
+
+
+def _evenness(cells: Tensor, period: int) -> Tensor:
+    """One over the contrast around each cell of (N, C, H, W) activations, (N, H/period, W/period) float32."""
+    squares = F.avg_pool2d(cells.square(), period).float() - F.avg_pool2d(cells, period).float().square()
+    contrast = F.avg_pool2d(squares.mean(1).clamp_min(0), 5, 1, 2, count_include_pad=False)
     faintest = FAINTEST**2 * contrast.amax((1, 2), keepdim=True) + 1e-8  # rounding errors are no marks
-    even = (contrast + faintest).rsqrt().view(n, 1, rows, 1, columns, 1)
-    return (detail * even).mean((2, 4)).square().mean((1, 2, 3))
+    return (contrast + faintest).rsqrt()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -150,6 +150,7 @@ class Trainer:
             learned[:, -3:] = 0
             self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        vgg.convolutions.to(training_type(device))  # once; autocast would do it in every step
         self.loss = PerceptualLoss(vgg, recipe.weights, period=recipe.architecture.stride)
         paintings = [
             [read_picture(path, longest=style.size, trim=style.trim).to(device) for path in style.paintings]
