@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from vidstyle.gatys.options import GatysOptions, Layers
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import content_loss, style_loss, total_variation
+from vidstyle.training.losses import gram as johnson_gram
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,11 +56,10 @@ def gram(features: Tensor, mask: Tensor | None = None) -> Tensor:
     Channel means are of order 1 whatever C, and the mean over pixels makes pictures of all sizes alike.
     """
     _, c, h, w = features.shape
-    flat = features.permute(0, 2, 3, 1).reshape(1, h * w, c)
     if mask is None:
-        return torch.bmm(flat.transpose(1, 2), flat).float() / (h * w)
-    weight = mask.reshape(1, h * w, 1).to(flat.dtype)
-    return torch.bmm((flat * weight).transpose(1, 2), flat).float() / mask.sum().clamp_min(1e-6)
+        return johnson_gram(features) * c
+    weighted = features * mask.sqrt().to(features.dtype)
+    return johnson_gram(weighted) * (c * h * w / mask.sum().clamp_min(1e-6))
 
 
 @torch.no_grad()
