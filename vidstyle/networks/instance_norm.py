@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SPIKE = 5.0
 """Deviations from the mean beyond which an activation counts as a spike."""
@@ -46,7 +47,7 @@ class _ConditionalInstanceNorm(torch.autograd.Function):
         normal, _, inverse_deviation = torch.native_group_norm(x, None, None, n, c, h * w, c, epsilon)
         ctx.save_for_backward(normal, inverse_deviation, scale)
         ctx.with_spikes = with_spikes
-        spikes = _excess(normal).square().mean((1, 2, 3), dtype=scale.dtype) if with_spikes else None
+        spikes = _means(_excess(normal).square(), scale.dtype).mean(1) if with_spikes else None
         return torch.addcmul(_of_picture(shift, x), normal, _of_picture(scale, x)), spikes
 
     @staticmethod
@@ -55,28 +56,35 @@ class _ConditionalInstanceNorm(torch.autograd.Function):
         slope, slope_of_spikes = slopes
         normal, inverse_deviation, scale = ctx.saved_tensors
         n, c, h, w = normal.shape
-        along, values = (t.permute(0, 2, 3, 1).reshape(n, h * w, c) for t in (slope, normal))
-        to_shift = along.sum(1, dtype=scale.dtype)
-        to_scale = (along * values).sum(1, dtype=scale.dtype)
+        slope_mean, slope_tilt = _means(slope, scale.dtype), _means(slope * normal, scale.dtype)
         deviation = inverse_deviation.view(n, c).to(scale.dtype)
         factor = deviation * scale
-        mean, tilt = factor * to_shift / (h * w), factor * to_scale / (h * w)
+        mean, tilt = factor * slope_mean, factor * slope_tilt
         if ctx.with_spikes:
             excess = _excess(normal)
             to_excess = deviation * slope_of_spikes[:, None] * 2 / (c * h * w)
-            mean += to_excess * excess.mean((2, 3), dtype=scale.dtype)
-            tilt += to_excess * (excess * normal).mean((2, 3), dtype=scale.dtype)
+            mean += to_excess * _means(excess, scale.dtype)
+            tilt += to_excess * _means(excess * normal, scale.dtype)
         # The mean and the part along the normalised values change nothing: the norm takes them out again.
         to_x = torch.addcmul(_of_picture(-mean, slope), normal, _of_picture(-tilt, slope))
         to_x.addcmul_(slope, _of_picture(factor, slope))
         if ctx.with_spikes:
             to_x.addcmul_(excess, _of_picture(to_excess, slope))
-        return to_x, to_scale, to_shift, None, None
+        return to_x, slope_tilt * (h * w), slope_mean * (h * w), None, None
 
 
 def _excess(normal: Tensor) -> Tensor:
     """What of normalised activations stands out beyond `SPIKE`, with its sign."""
-    return normal - normal.clamp(-SPIKE, SPIKE)
+    return F.softshrink(normal, SPIKE)
+
+
+def _means(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, C, H, W) to means over pixels, (N, C) of `dtype`.
+
+    Summed in float32 but handed over in the type of `x`: asked for another, `sum` converts all of `x` first.
+    """
+    n, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(n, h * w, c).sum(1).to(dtype) / (h * w)
 
 
 def _of_picture(values: Tensor, like: Tensor) -> Tensor:
