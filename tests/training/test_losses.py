@@ -30,6 +30,18 @@ def test_gram_is_the_textbook_sum() -> None:
     assert torch.allclose(gram(features.contiguous(memory_format=torch.channels_last)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_the_gradient_of_gram_matrices_is_the_textbooks(order: torch.memory_format) -> None:
+    ours = torch.rand(2, 3, 4, 5).contiguous(memory_format=order).requires_grad_()
+    theirs = ours.detach().clone().requires_grad_()
+    slope = torch.randn(2, 3, 3)  # not symmetric
+    (gram(ours) * slope).sum().backward()
+    (torch.einsum("nihw,njhw->nij", theirs, theirs) / (3 * 4 * 5) * slope).sum().backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
+
+
 def test_relative_losses() -> None:
     a = torch.rand(2, 3, 4, 4)
     assert content_loss(a, a).tolist() == [0, 0]
@@ -121,6 +133,23 @@ def test_marks_on_a_lattice_are_seen_and_strokes_are_not(ring: Tensor) -> None:
     assert on_lattice(moved, 8).item() > 0.02  # wherever the lattice begins
     assert on_lattice(marks, 7).item() < 0.1 * on_lattice(marks, 8).item()
     assert on_lattice(torch.full((1, 3, 40, 40), 0.3), 8).item() < 1e-6
+
+
+def test_marks_are_what_the_cells_show_on_average() -> None:
+    """The definition, step by step, on a picture with half a cell left over and contrast that differs."""
+    torch.manual_seed(0)
+    picture = (torch.rand(1, 3, 44, 36) * torch.linspace(0.1, 1, 36)).requires_grad_()
+    cells = picture[..., :40, :32].unflatten(3, (4, 8)).unflatten(2, (5, 8))
+    detail = cells - cells.mean((3, 5), keepdim=True)
+    contrast = torch.nn.functional.avg_pool2d(
+        detail.detach().square().mean((1, 3, 5)), 5, 1, 2, count_include_pad=False
+    )
+    even = (contrast + 0.02**2 * contrast.max()).rsqrt()[:, None, :, None, :, None]
+    expected = (detail * even).mean((2, 4)).square().mean()
+    (slope,) = torch.autograd.grad(expected, picture)
+    found = on_lattice(picture, 8)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+    assert torch.allclose(torch.autograd.grad(found.sum(), picture)[0], slope, atol=1e-3 * slope.abs().max().item())
 
 
 def test_marks_whose_mean_is_even_are_seen_by_vgg(ring: Tensor) -> None:
