@@ -123,6 +123,7 @@ class Trainer:
 
     `start` is the state of a trained network and its vectors by style name (identity included), as
     `TransformNetwork.state_dict()` and (S,) tensors; without it training starts from nothing.
+    `vgg` becomes the trainer's: it is moved to `device`, its kernels into the type that training computes in.
     """
 
     def __init__(
