@@ -24,7 +24,7 @@ class Tune(enum.StrEnum):
 
 
 STEPS = {Tune.style: 400, Tune.decoder: 800, Tune.all: 2000}
-"""Steps where none are asked for: a style alone takes ten minutes of one core then (docs/training.md)."""
+"""Steps where none are asked for: a style alone takes six minutes of one core then (docs/training.md)."""
 
 RATES = {Tune.style: 6e-3, Tune.decoder: 2e-3, Tune.all: 2e-3}
 """Learning rates of the network; the vector's is five times that."""
