@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: E402
 from vidstyle.networks.padding import reflect  # noqa: E402
 
 
-@pytest.mark.parametrize("border", [1, 4])
+@pytest.mark.parametrize("border", [0, 1, 4])
 @pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
 def test_padding_and_its_gradient_are_pytorchs(border: int, order: torch.memory_format) -> None:
     torch.manual_seed(0)

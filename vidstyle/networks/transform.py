@@ -101,7 +101,7 @@ class TransformNetwork(nn.Module):
         """Reflection padding, so that no border shows, and the convolution called `name`."""
         convolution = self.get_submodule(name)
         p = self.architecture.convolutions()[name][2] // 2
-        result: Tensor = convolution(reflect(x, p) if p else x)
+        result: Tensor = convolution(reflect(x, p))
         return result
 
 

@@ -43,18 +43,18 @@ class _Gram(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, C) float32."""
         n, c, h, w = features.shape
-        ctx.save_for_backward(features)
         flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        ctx.save_for_backward(flat)
+        ctx.size = h, w
         return torch.bmm(flat.transpose(1, 2), flat).float() / (c * h * w)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Tensor:
         """(N, C, C) to (N, C, H, W)."""
-        (features,) = ctx.saved_tensors
-        n, c, h, w = features.shape
-        flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-        both = (slopes[0] + slopes[0].transpose(1, 2)) / (c * h * w)
-        return torch.bmm(flat, both.to(flat.dtype)).view(n, h, w, c).permute(0, 3, 1, 2)
+        (flat,) = ctx.saved_tensors
+        both = (slopes[0] + slopes[0].transpose(1, 2)) / flat[0].numel()
+        to_features: Tensor = torch.bmm(flat, both.to(flat.dtype)).unflatten(1, ctx.size)
+        return to_features.permute(0, 3, 1, 2)
 
 
 def content_loss(painted: Tensor, photograph: Tensor) -> Tensor:
@@ -118,8 +118,8 @@ def on_lattice(features: Tensor, period: int) -> Tensor:
 
 def _evenness(cells: Tensor, period: int) -> Tensor:
     """One over the contrast around each cell of (N, C, H, W) activations, (N, H/period, W/period) float32."""
-    squares = F.avg_pool2d(cells.square(), period).float() - F.avg_pool2d(cells, period).float().square()
-    contrast = F.avg_pool2d(squares.mean(1).clamp_min(0), 5, 1, 2, count_include_pad=False)
+    variance = F.avg_pool2d(cells.square(), period).float() - F.avg_pool2d(cells, period).float().square()
+    contrast = F.avg_pool2d(variance.mean(1).clamp_min(0), 5, 1, 2, count_include_pad=False)
     faintest = FAINTEST**2 * contrast.amax((1, 2), keepdim=True) + 1e-8  # rounding errors are no marks
     return (contrast + faintest).rsqrt()
 
