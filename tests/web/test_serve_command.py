@@ -47,7 +47,7 @@ def test_it_prints_its_address_and_ends_tidily_in_the_middle_of_a_job(
     with serving(library_root, "--folder", str(folder)) as (process, visitor):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", visitor.url)
         assert b"vidstyle" in visitor.get("/").body
-        source = visitor.upload(make_film(frames=400, width=96, height=64)).json["id"]
+        source = visitor.upload(make_film(frames=3000, width=96, height=64)).json["id"]
         job = visitor.post("/api/jobs", {"source": source, "order": ORDER}).json["id"]
         wait_for(lambda: visitor.job(job)["frames"] > 0)
         process.send_signal(number)
