@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -234,12 +234,15 @@ class Library:
         raise StyleError(f"no style {name!r}{did_you_mean(name, names)}; `vidstyle styles list` shows all")
 
     def network(self, name: str = DEFAULT_NETWORK) -> Network:
-        """The network called `name`, verified."""
+        """The network called `name`, verified, with the vectors that are known for it."""
         check_name(name)
         for root in self.roots:
             folder = root / "networks" / name
             if folder.is_dir():
-                return load_network(folder)
+                found = [file for root in self.roots for file in (root / "styles").glob(f"[!.]*/{name}.npy")]
+                identity = [file for file in [folder / "identity.npy"] if file.is_file()]
+                vectors = (*sorted(found, key=lambda file: (file.parent.name, file)), *identity)
+                return replace(load_network(folder), vectors=vectors)
         names = self.network_names()
         raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(names)}")
 

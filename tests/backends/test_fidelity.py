@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.conftest import add_style
 from vidstyle.backends import fidelity
 from vidstyle.backends.protocol import Engine, EngineInfo, Precision
 from vidstyle.errors import BackendError
@@ -65,7 +70,7 @@ def test_the_limits(subject: fidelity.Subject, error: int, share: float, faithfu
 def test_the_next_precision_is_taken_and_said(subject: fidelity.Subject) -> None:
     said: list[str] = []
     workshop = Workshop(int8=(9, 1.0), bf16=(1, 0.5))
-    assert fidelity.choose(subject, ["int8", "bf16", "fp32"], workshop.open_at, said.append) == "bf16"
+    assert fidelity.choose(subject, ["fp32", "bf16", "int8"], workshop.open_at, said.append) == "bf16"
     assert len(said) == 1
     assert "int8 passed over, not faithful" in said[0]
     assert "mean error 9.00 levels" in said[0]
@@ -73,8 +78,46 @@ def test_the_next_precision_is_taken_and_said(subject: fidelity.Subject) -> None
 
 def test_what_is_slower_than_fp32_is_passed_over(subject: fidelity.Subject) -> None:
     said: list[str] = []
-    assert fidelity.choose(subject, ["fp16", "fp32"], Workshop().open_at, said.append) == "fp32"
-    assert "slower than fp32 here" in said[0]
+    assert fidelity.choose(subject, ["fp32", "fp16"], Workshop().open_at, said.append) == "fp32"
+    assert "fp16 passed over, not faster than fp32 here" in said[0]
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.3, "int8"), (0.49, "bf16"), (0.7, "bf16")])
+def test_the_fastest_is_taken_and_the_finer_of_equals(
+    subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: Precision
+) -> None:
+    times = {"int8": seconds, "bf16": 0.5, "fp32": 1.0}
+    monkeypatch.setattr(fidelity, "_seconds", lambda engine, images, style: times[engine.info.precision])
+    said: list[str] = []
+    assert fidelity.choose(subject, ["fp32", "bf16", "int8"], Workshop().open_at, said.append) == chosen
+    assert [line for line in said if "int8 passed over, not faster than bf16" in line] == said
+    assert bool(said) is (chosen == "bf16")
+
+
+def test_int8_is_judged_in_every_style_and_anew_with_another(library_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "library"
+    shutil.copytree(library_root, root)
+    before = fidelity.Subject(network=Library([root]).network("live"), backend="fake", device="CPU", versions="1")
+    add_style(root, "a-new-one", {"live": np.linspace(0, 1, before.network.style_size)})
+    after = fidelity.Subject(network=Library([root]).network("live"), backend="fake", device="CPU", versions="1")
+    assert len(before.styles("int8")) == 3
+    assert len(after.styles("int8")) == 4
+    assert after.key("int8") != before.key("int8")
+    assert after.key("bf16") == before.key("bf16")
+
+
+def test_a_damaged_vector_is_left_out_of_the_trial(library_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "library"
+    shutil.copytree(library_root, root)
+    network = Library([root]).network("live")
+    add_style(root, "short", {"live": np.zeros(3)})
+    (root / "styles" / "short" / "cut.npy").write_bytes(b"\x93NUMPY")
+    vectors = (*network.vectors, root / "styles/short/live.npy", root / "styles/short/cut.npy", root / "gone.npy")
+    known = fidelity.known_styles(replace(network, vectors=vectors))
+    assert [v.tolist() for v in known] == [v.tolist() for v in fidelity.known_styles(network)]
+    (ones,) = fidelity.known_styles(replace(network, vectors=()))
+    assert (ones == 1).all()
+    assert ones.shape == (network.style_size,)
 
 
 def test_nothing_left_is_an_error(subject: fidelity.Subject) -> None:

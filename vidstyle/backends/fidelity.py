@@ -22,10 +22,9 @@ import numpy as np
 from vidstyle.backends import engine_cache
 from vidstyle.backends.protocol import Engine, Precision, Say
 from vidstyle.cache import cache_folder
-from vidstyle.errors import BackendError, StyleError
+from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
-from vidstyle.styles import shipped_data
 
 MEAN_LIMIT = 1.0
 """Largest mean error, in 8-bit levels."""
@@ -33,6 +32,9 @@ MEAN_LIMIT = 1.0
 WITHIN = 4
 WITHIN_SHARE = 0.999
 """At least this share of all values must be within `WITHIN` levels."""
+
+WORTH = 0.95
+"""A coarser precision has to take at most this part of a finer one's time."""
 
 WIDTH, HEIGHT = 256, 192
 _STYLES = 3
@@ -54,7 +56,15 @@ class Subject:
 
     def key(self, precision: Precision) -> str:
         parts = [_FORMAT, self.network.sha256, self.backend, self.device, self.versions, precision]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+        known = hashlib.sha256(json.dumps(parts).encode())
+        for style in self.styles(precision) if precision == "int8" else ():
+            known.update(style.tobytes())
+        return known.hexdigest()[:32]
+
+    def styles(self, precision: Precision) -> list[StyleVector]:
+        """What is painted in the trial: a few styles; in int8, which is fitted to its styles' ranges, every one."""
+        known = known_styles(self.network)
+        return known if precision == "int8" else known[:_STYLES]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +88,28 @@ class Verdict:
 
 
 def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, say: Say) -> Precision:
-    """The first of `candidates` that is faithful and no slower than fp32; fp32 itself needs no trial.
+    """The fastest of `candidates` that is faithful; they begin with the finest. fp32 itself needs no trial.
 
-    Every one passed over is said. Raises BackendError if none is left.
+    A coarser one has to be faster than fp32 and than every finer one, by what its errors are worth. Every one
+    passed over is said. Raises BackendError if none is left.
     """
+    chosen: Precision | None = None
+    fastest = 1.0
     for precision in candidates:
         if precision == "fp32":
-            return precision
+            chosen = precision
+            continue
         verdict = judge(subject, precision, open_at)
         if not verdict.faithful:
             say(f"{subject.backend}: {precision} passed over, not faithful to fp32 ({verdict.text})")
-        elif verdict.relative_time > 1:
-            say(f"{subject.backend}: {precision} passed over, slower than fp32 here ({verdict.text})")
+        elif verdict.relative_time > WORTH * fastest:
+            say(f"{subject.backend}: {precision} passed over, not faster than {chosen or 'fp32'} here ({verdict.text})")
         else:
-            return precision
-    tried = ", ".join(candidates)
-    raise BackendError(f"{subject.backend} on {subject.device} paints {subject.network.name} wrongly in {tried}")
+            chosen, fastest = precision, verdict.relative_time
+    if chosen is None:
+        tried = ", ".join(candidates)
+        raise BackendError(f"{subject.backend} on {subject.device} paints {subject.network.name} wrongly in {tried}")
+    return chosen
 
 
 def warn_if_unfaithful(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> None:
@@ -114,7 +130,7 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
     candidate = open_at(precision, WIDTH, HEIGHT)
     reference = open_at("fp32", WIDTH, HEIGHT)
     try:
-        verdict = compare(candidate, reference, sample_styles(subject.network))
+        verdict = compare(candidate, reference, subject.styles(precision))
     finally:
         candidate.close()
         reference.close()
@@ -160,18 +176,22 @@ def trial_pictures(width: int, height: int) -> ImageArray:
     return pictures
 
 
-def sample_styles(network: Network) -> list[StyleVector]:
-    """A few shipped styles of `network`, first by name; for a network without any, all scales one.
+def known_styles(network: Network) -> list[StyleVector]:
+    """All style vectors known for `network`, by name, its identity last; for one without any, all scales one.
 
-    An imported network takes no style: its vector is empty.
+    An imported network takes no style: its vector is empty. A file that is damaged is left out here; that style
+    itself is refused with the reason when it is asked for.
     """
-    try:
-        files = sorted((shipped_data() / "styles").glob(f"*/{network.name}.npy"))[:_STYLES]
-    except StyleError:  # nothing shipped with this installation: a network of the user's own
-        files = []
-    found = [np.asarray(np.load(file, allow_pickle=False), np.float32) for file in files]
-    fitting = [vector for vector in found if vector.shape == (network.style_size,)]
+    found = [vector for file in network.vectors if (vector := _read_vector(file)) is not None]
+    fitting = [vector for vector in found if vector.shape == (network.style_size,) and np.isfinite(vector).all()]
     return fitting or [np.ones(network.style_size, np.float32)]
+
+
+def _read_vector(file: Path) -> StyleVector | None:
+    try:
+        return np.asarray(np.load(file, allow_pickle=False), np.float32)
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def _seconds(engine: Engine, images: ImageArray, style: StyleVector) -> float:

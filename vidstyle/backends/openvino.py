@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidstyle.backends import cpu, engine_cache, fidelity
+from vidstyle.backends import cpu, engine_cache, fidelity, int8
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, OutOfMemory
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import openvino
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+_ON_CPU: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 _OUT_OF_MEMORY = ("bad_alloc", "allocat", "out of memory", "out_of_resources", "out of resources")
 
 
@@ -46,11 +47,7 @@ class OpenVino:
 
         core = openvino.Core()
         device = _device(core, spec.device)
-
-        def open_at(precision: Precision, width: int, height: int) -> Engine:
-            where = "CPU" if precision == "fp32" else device
-            size = EngineSpec(width=width, height=height, latency=True)
-            return _compile(core, network, size, device=where, precision=precision)
+        model = _read(core, network)
 
         subject = fidelity.Subject(
             network=network,
@@ -58,12 +55,25 @@ class OpenVino:
             device=device,
             versions=f"{openvino.__version__} {core.get_property(device, 'FULL_DEVICE_NAME')} {cpu.processor()}",
         )
+
+        def open_at(precision: Precision, width: int, height: int) -> Engine:
+            where = "CPU" if precision == "fp32" else device
+            size = EngineSpec(width=width, height=height, latency=True)
+            return _compile(core, network, model, size, device=where, precision=precision, rest=rest(precision))
+
+        def rest(precision: Precision) -> Precision:
+            """What all but the quantised convolutions compute in: bf16 where that alone is faithful and faster."""
+            if precision != "int8" or not cpu.processor().bf16:
+                return "fp32"
+            verdict = fidelity.judge(subject, "bf16", open_at)
+            return "bf16" if verdict.faithful and verdict.relative_time < 1 else "fp32"
+
         if spec.precision == "auto":
-            precision = fidelity.choose(subject, _candidates(device), open_at, say)
+            precision = fidelity.choose(subject, _candidates(core, model, device), open_at, say)
         else:
-            precision = _checked(core, device, spec.precision)
+            precision = _checked(core, model, device, spec.precision)
             fidelity.warn_if_unfaithful(subject, precision, open_at, say)
-        return _compile(core, network, spec, device=device, precision=precision)
+        return _compile(core, network, model, spec, device=device, precision=precision, rest=rest(precision))
 
 
 def open_reference(network: Network, width: int, height: int) -> Engine:
@@ -72,12 +82,35 @@ def open_reference(network: Network, width: int, height: int) -> Engine:
     import openvino
 
     spec = EngineSpec(width=width, height=height, latency=True)
-    return _compile(openvino.Core(), network, spec, device="CPU", precision="fp32")
+    core = openvino.Core()
+    return _compile(core, network, _read(core, network), spec, device="CPU", precision="fp32")
 
 
-def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
+def _read(core: openvino.Core, network: Network) -> openvino.Model:
     try:
-        model = core.read_model(network.graph)
+        return core.read_model(network.graph)
+    except (RuntimeError, MemoryError) as error:
+        raise translated(error, f"OpenVINO cannot read {network.name}") from error
+
+
+def _compile(
+    core: openvino.Core,
+    network: Network,
+    model: openvino.Model,
+    spec: EngineSpec,
+    *,
+    device: str,
+    precision: Precision,
+    rest: Precision = "fp32",
+) -> Engine:
+    """An engine in `precision` of `network`, whose graph is `model`, which stays as it is.
+
+    For int8, `rest` is what the convolutions that are not quantised compute in.
+    """
+    try:
+        model = model.clone()
+        if precision == "int8":
+            int8.quantise(core, model, network, fidelity.known_styles(network))
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         with engine_cache.needed():
@@ -86,7 +119,8 @@ def _compile(core: openvino.Core, network: Network, spec: EngineSpec, *, device:
         # meanwhile, the process dies of a bus error: seen in the studio, whose first preview and first job compile
         # the same network.
         with engine_cache.locked(cache.with_name("openvino.lock")):
-            compiled = core.compile_model(model, device, _config(device, precision, spec, cache=cache))
+            hint = _HINTS[rest if precision == "int8" else precision]
+            compiled = core.compile_model(model, device, _config(device, hint, spec, cache=cache))
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
@@ -210,24 +244,32 @@ def _device(core: openvino.Core, wanted: str) -> str:
     return name
 
 
-def _candidates(device: str) -> list[Precision]:
-    """What `auto` tries, fastest first: the trial decides, for bf16 without AMX can be slower than fp32."""
+def _candidates(core: openvino.Core, model: openvino.Model, device: str) -> list[Precision]:
+    """What `auto` tries, finest first: the trial decides, for bf16 without AMX can be slower than fp32."""
     if device == "CPU":
-        return ["bf16", "fp32"] if cpu.processor().bf16 else ["fp32"]
-    return ["fp16"] if device.startswith("NPU") else ["fp16", "fp32"]
+        return [precision for precision in _ON_CPU if _has(core, model, device, precision)]
+    return ["fp16"] if device.startswith("NPU") else ["fp32", "fp16"]
 
 
-def _checked(core: openvino.Core, device: str, wanted: Precision) -> Precision:
-    """The precision asked for, if the device has it. Raises BackendError."""
-    native = wanted != "bf16" or device != "CPU" or cpu.processor().bf16
-    if not native or wanted == "int8" or wanted.upper() not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
-        raise BackendError(f"OpenVINO has no {wanted} on {device} here; use --precision auto")
+def _checked(core: openvino.Core, model: openvino.Model, device: str, wanted: Precision) -> Precision:
+    """The precision asked for, if the device has it for this network. Raises BackendError."""
+    if not _has(core, model, device, wanted):
+        raise BackendError(f"OpenVINO has no {wanted} on {device} here for this network; use --precision auto")
     return wanted
 
 
-def _config(device: str, precision: Precision, spec: EngineSpec, *, cache: Path) -> dict[str, Any]:
+def _has(core: openvino.Core, model: openvino.Model, device: str, precision: Precision) -> bool:
+    """Whether the device computes in `precision` itself; int8 was tried on processors only."""
+    if precision == "bf16" and device == "CPU" and not cpu.processor().bf16:
+        return False
+    if precision == "int8" and (device != "CPU" or not int8.fit_for_int8(model)):
+        return False
+    return precision.upper() in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+
+
+def _config(device: str, hint: str, spec: EngineSpec, *, cache: Path) -> dict[str, Any]:
     config: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY" if spec.latency or spec.batch == 1 else "THROUGHPUT",
         "CACHE_DIR": str(cache),
     }

@@ -77,7 +77,7 @@ class TensorRT:
             network=network, backend=self.name, device=gpu.name, versions=f"{_version()} {gpu.capability} {profile}"
         )
         if spec.precision == "auto":
-            precision = fidelity.choose(subject, ("fp16", "fp32"), open_at, say)
+            precision = fidelity.choose(subject, ("fp32", "fp16"), open_at, say)
         else:
             precision = _checked(spec.precision)
             fidelity.warn_if_unfaithful(subject, precision, open_at, say)

@@ -244,10 +244,10 @@ def find_device(wanted: str) -> str:
 
 
 def _candidates(device: str) -> list[Precision]:
-    """What `auto` tries, fastest first."""
+    """What `auto` tries, finest first."""
     if device == "cpu":
-        return ["bf16", "fp32"] if cpu.processor().amx else ["fp32"]
-    return ["fp16", "fp32"]
+        return ["fp32", "bf16"] if cpu.processor().amx else ["fp32"]
+    return ["fp32", "fp16"]
 
 
 def _cuda_devices() -> int:

@@ -22,7 +22,8 @@ from vidstyle.networks.architecture import Architecture
 class Network:
     """A verified network. `architecture` is None and `style_size` 0 for an imported one-style network.
 
-    `identity` is the sha256 of its `identity.npy`, None where it has none.
+    `identity` is the sha256 of its `identity.npy`, None where it has none. `vectors` are the files of all style
+    vectors that a library knows for it, which an engine may have to be fitted to.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Network:
     style_size: int
     architecture: Architecture | None
     identity: str | None = None
+    vectors: tuple[Path, ...] = ()
 
 
 def load_network(folder: Path) -> Network:
