@@ -75,7 +75,8 @@ def plan(networks: Sequence[str], sizes: Sequence[int], *, isas: Sequence[str] =
     engines: list[tuple[str, str, str]] = [("openvino", "fp32", "")]
     if found.bf16:
         engines.append(("openvino", "bf16", ""))
-    engines += [("openvino", "fp32", isa) for isa in isas]
+    engines.append(("openvino", "int8", ""))
+    engines += [("openvino", precision, isa) for isa in isas for precision in ("fp32", "int8")]
     if accelerator():
         engines += [("torch", "fp32", ""), ("torch", "fp16", "")]
         if get_backend("tensorrt").available().ok:
