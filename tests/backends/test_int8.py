@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from openvino import opset13 as ops
 from tests.conftest import add_style, make_library
 from vidstyle.backends import fidelity, int8
 from vidstyle.backends.openvino import OpenVino, open_reference
-from vidstyle.backends.protocol import EngineSpec
+from vidstyle.backends.protocol import EngineSpec, Precision
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
 from vidstyle.networks.architecture import Architecture
@@ -145,6 +146,21 @@ def test_a_network_without_a_fit_convolution_is_refused(root: Path, tmp_path: Pa
     with pytest.raises(BackendError, match="no int8 on CPU here for this network"):
         OpenVino().load(network, EngineSpec(width=16, height=16, precision="int8"), ignore)
     assert OpenVino().load(network, EngineSpec(width=16, height=16), ignore).info.precision != "int8"
+
+
+def test_auto_tries_it_for_live_pictures_only(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Sequence[Precision]] = []
+
+    def choose(subject: fidelity.Subject, candidates: Sequence[Precision], *others: object) -> Precision:
+        tried.append(candidates)
+        return candidates[0]
+
+    monkeypatch.setattr(fidelity, "choose", choose)
+    for latency in (False, True):
+        OpenVino().load(network, EngineSpec(width=16, height=16, latency=latency), ignore)
+    film, live = tried
+    assert "int8" not in film
+    assert live == [*film, "int8"]
 
 
 @pytest.mark.slow

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import openvino
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
-_ON_CPU: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 _OUT_OF_MEMORY = ("bad_alloc", "allocat", "out of memory", "out_of_resources", "out of resources")
 
 
@@ -69,7 +68,7 @@ class OpenVino:
             return "bf16" if verdict.faithful and verdict.relative_time < 1 else "fp32"
 
         if spec.precision == "auto":
-            precision = fidelity.choose(subject, _candidates(core, model, device), open_at, say)
+            precision = fidelity.choose(subject, _candidates(core, model, device, latency=spec.latency), open_at, say)
         else:
             precision = _checked(core, model, device, spec.precision)
             fidelity.warn_if_unfaithful(subject, precision, open_at, say)
@@ -244,10 +243,15 @@ def _device(core: openvino.Core, wanted: str) -> str:
     return name
 
 
-def _candidates(core: openvino.Core, model: openvino.Model, device: str) -> list[Precision]:
-    """What `auto` tries, finest first: the trial decides, for bf16 without AMX can be slower than fp32."""
+def _candidates(core: openvino.Core, model: openvino.Model, device: str, *, latency: bool) -> list[Precision]:
+    """What `auto` tries, finest first: the trial decides, for bf16 without AMX can be slower than fp32.
+
+    int8 shimmers a little more than the others (docs/performance.md), so films get it when it is asked for only;
+    live, where every frame that comes sooner counts, it is tried.
+    """
     if device == "CPU":
-        return [precision for precision in _ON_CPU if _has(core, model, device, precision)]
+        tried: tuple[Precision, ...] = ("fp32", "bf16", "int8") if latency else ("fp32", "bf16")
+        return [precision for precision in tried if _has(core, model, device, precision)]
     return ["fp16"] if device.startswith("NPU") else ["fp32", "fp16"]
 
 
