@@ -5,8 +5,9 @@ The network is quantised after training, by what its styles make of pictures dra
 Paper on Neural Network Quantization", 2021): every channel of a convolution's input has its own range, so far as
 weights of the same precision can make up for it, and the mean that rounded weights take away is given back.
 
-The first convolutions stay as they are, for what goes wrong there is made larger by every norm after it; so do the
-last one, whose errors are seen as they are, and transposed ones, which are no faster in bytes (docs/performance.md).
+The very first convolution is given bytes anyway, and so loses nothing. Those that follow it stay as they are, for
+what goes wrong there is made larger by every norm after it; so do the last one, whose errors are seen as they are,
+and transposed ones, which are no faster in bytes (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ EQUALISATION = 0.65
 """How far an input's channels are brought to one range: 0 not at all, 1 wholly; weights lose what inputs win."""
 
 KEPT = 0.4
-"""This part of all convolutions, counted from the first, is not quantised."""
+"""This part of all convolutions, counted from the first, which is an exception, is not quantised."""
 
 _NARROWEST = 0.02
 """No channel's range is taken as narrower than this part of the widest: it would blow its weights up."""
 
 _LEVELS = 255
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,16 @@ def fit_for_int8(model: openvino.Model) -> list[openvino.Node]:
     """
     kinds = ("Convolution", "ConvolutionBackpropData")
     found = [node for node in model.get_ordered_ops() if node.get_type_name() in kinds]
-    return [node for node in found[ceil(KEPT * len(found)) : -1] if _fits(node)]
+    first = [node for node in found[:1] if _given_bytes(node)]
+    return [node for node in first + found[ceil(KEPT * len(found)) : -1] if _fits(node)]
+
+
+def _given_bytes(node: openvino.Node) -> bool:
+    """Whether a convolution's input is the picture's own bytes, at most moved about."""
+    source = node.input_value(0).get_node()
+    while source.get_type_name() in ("Transpose", "Reshape", "Pad"):
+        source = source.input_value(0).get_node()
+    return bool(source.get_type_name() == "Convert" and source.get_input_element_type(0).get_type_name() == "u8")
 
 
 def _fits(node: openvino.Node) -> bool:
@@ -118,10 +128,13 @@ def measured(core: openvino.Core, model: openvino.Model, styles: Sequence[StyleV
             for number, run in enumerate(runs):
                 values = request.get_output_tensor(number).data
                 run.append((values.min((0, 2, 3)), values.max((0, 2, 3)), values.mean((0, 2, 3))))
-    return [
-        Inputs(np.min([r[0] for r in run], 0), np.max([r[1] for r in run], 0), np.mean([r[2] for r in run], 0))
-        for run in runs
-    ]
+    found = []
+    for layer, run in zip(fit_for_int8(model), runs, strict=True):
+        low, high, mean = (np.asarray(values, np.float32) for values in zip(*run, strict=True))
+        if _given_bytes(layer):  # the range of every picture, not of these
+            low, high = np.zeros_like(low), np.full_like(high, _LEVELS)
+        found.append(Inputs(low.min(0), high.max(0), mean.mean(0)))
+    return found
 
 
 def pictures() -> list[ImageArray]:
@@ -148,7 +161,7 @@ def _quantise_layer(layer: openvino.Node, inputs: Inputs) -> None:
     low, step = _steps(inputs)
     scaled = weight * _by_channel(step)
     limit = np.maximum(np.abs(scaled).max((1, 2, 3), keepdims=True), np.float32(1e-12))
-    rounded = np.round(scaled / limit * 127) * (limit / 127)
+    rounded = _rounded(scaled / limit * 127) * (limit / 127)
     bytes_in = ops.fake_quantize(
         layer.input_value(0),
         _by_channel(low),
@@ -157,7 +170,7 @@ def _quantise_layer(layer: openvino.Node, inputs: Inputs) -> None:
         np.float32(_LEVELS),
         256,
     )
-    bytes_weight = ops.fake_quantize(ops.constant(scaled), -limit, limit, -limit, limit, 255)
+    bytes_weight = ops.fake_quantize(ops.constant(rounded), -limit, limit, -limit, limit, 255)
     # Where the bytes are 0 the values are `low`; and rounded weights weigh the mean of the bytes a little wrongly.
     lost = weight.sum((2, 3)) @ low + (scaled - rounded).sum((2, 3)) @ ((inputs.mean - low) / step)
     readers = list(layer.output(0).get_target_inputs())
@@ -166,6 +179,21 @@ def _quantise_layer(layer: openvino.Node, inputs: Inputs) -> None:
     whole = ops.add(layer, _by_channel(lost.astype(np.float32)))
     for reader in readers:
         reader.replace_source_output(whole.output(0))
+
+
+def _rounded(weight: Values) -> Values:
+    """Whole numbers from -127 to 127 for the taps of kernels (O, C, H, W), each making up for the one before.
+
+    Neighbours see nearly the same in a picture, so errors that cancel along a walk over the taps, to and fro, row
+    after row, cancel in what comes out: error diffusion (Floyd and Steinberg 1976).
+    """
+    walk = weight.copy()
+    walk[:, :, 1::2] = weight[:, :, 1::2, ::-1]
+    sums = np.round(np.cumsum(walk.reshape(*weight.shape[:2], -1), axis=-1, dtype=np.float64))
+    taps: Values = np.clip(np.diff(sums, axis=-1, prepend=0), -127, 127).astype(np.float32).reshape(weight.shape)
+    walk[...] = taps
+    walk[:, :, 1::2] = taps[:, :, 1::2, ::-1]
+    return walk
 
 
 def _steps(inputs: Inputs) -> tuple[Values, Values]:
