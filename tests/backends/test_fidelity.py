@@ -162,7 +162,7 @@ def test_a_verdict_that_cannot_be_kept_is_one_line(subject: fidelity.Subject, mo
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vidstyle.backends.fidelity.tempfile.mkstemp", full)
+    monkeypatch.setattr("vidstyle.backends.engine_cache.tempfile.NamedTemporaryFile", full)
     with pytest.raises(BackendError, match=r"No space left on device.*set VIDSTYLE_CACHE_DIR"):
         fidelity.judge(subject, "bf16", Workshop().open_at)
 

@@ -116,7 +116,7 @@ def test_full_disk_costs_only_the_plan(said: list[str], monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     kept = PlanFile(KEY, said.append)
-    monkeypatch.setattr("vidstyle.backends.plan_cache.os.replace", full)
+    monkeypatch.setattr("vidstyle.backends.engine_cache.Path.replace", full)
     kept.write(b"plan")
     assert "No space left" in said[0]
     assert list(kept.path.parent.iterdir()) == []

@@ -1,7 +1,8 @@
-"""What engines share of the cache: one way to say that it cannot be used, and locks across threads and processes."""
+"""What engines share of the cache: one way to say that it cannot be used, to write to it, and to lock it."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,23 @@ def needed() -> Iterator[None]:
         raise BackendError(
             f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR"
         ) from error
+
+
+def keep(file: Path, content: bytes) -> None:
+    """Write `file` through a temporary name, so that several processes may do so at once.
+
+    Raises OSError, and leaves nothing then.
+    """
+    part = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as temporary:
+            part = Path(temporary.name)
+            temporary.write(content)
+        part.replace(file)
+    except OSError:
+        if part:
+            part.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

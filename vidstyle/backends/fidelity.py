@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -135,7 +133,7 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
         candidate.close()
         reference.close()
     with engine_cache.needed():
-        _write(file, verdict)
+        engine_cache.keep(file, json.dumps(asdict(verdict)).encode())
     return verdict
 
 
@@ -206,11 +204,3 @@ def _read(file: Path) -> Verdict | None:
         return Verdict(**json.loads(file.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-
-
-def _write(file: Path, verdict: Verdict) -> None:
-    """Through a temporary name, so that several processes may write at once."""
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as part:
-        json.dump(asdict(verdict), part)
-    Path(name).replace(file)

@@ -13,8 +13,7 @@ and transposed ones, which are no faster in bytes (docs/performance.md).
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -46,7 +45,7 @@ KEPT = 0.4
 _NARROWEST = 0.02
 """No channel's range is taken as narrower than this part of the widest: it would blow its weights up."""
 
-_LEVELS = 255
+_BYTE = 255
 _FORMAT = 2
 
 
@@ -76,7 +75,7 @@ def quantise(core: openvino.Core, model: openvino.Model, network: Network, style
     if ranges is None:
         ranges = measured(core, model, styles)
         with engine_cache.needed():
-            _write(file, ranges)
+            engine_cache.keep(file, _as_file(ranges))
     for layer, inputs in zip(layers, ranges, strict=True):
         _quantise_layer(layer, inputs)
     model.validate_nodes_and_infer_types()
@@ -132,7 +131,7 @@ def measured(core: openvino.Core, model: openvino.Model, styles: Sequence[StyleV
     for layer, run in zip(fit_for_int8(model), runs, strict=True):
         low, high, mean = (np.asarray(values, np.float32) for values in zip(*run, strict=True))
         if _given_bytes(layer):  # the range of every picture, not of these
-            low, high = np.zeros_like(low), np.full_like(high, _LEVELS)
+            low, high = np.zeros_like(low), np.full_like(high, _BYTE)
         found.append(Inputs(low.min(0), high.max(0), mean.mean(0)))
     return found
 
@@ -165,9 +164,9 @@ def _quantise_layer(layer: openvino.Node, inputs: Inputs) -> None:
     bytes_in = ops.fake_quantize(
         layer.input_value(0),
         _by_channel(low),
-        _by_channel(low + _LEVELS * step),
+        _by_channel(low + _BYTE * step),
         np.float32(0),
-        np.float32(_LEVELS),
+        np.float32(_BYTE),
         256,
     )
     bytes_weight = ops.fake_quantize(ops.constant(rounded), -limit, limit, -limit, limit, 255)
@@ -205,7 +204,7 @@ def _steps(inputs: Inputs) -> tuple[Values, Values]:
     equalised = width**EQUALISATION
     wide = equalised * (width / equalised).max()
     low = low if positive else low - (wide - width) / 2
-    return low.astype(np.float32), (wide / _LEVELS).astype(np.float32)
+    return low.astype(np.float32), (wide / _BYTE).astype(np.float32)
 
 
 def _by_channel(values: Values) -> Values:
@@ -224,10 +223,7 @@ def _read(file: Path, layers: Sequence[openvino.Node]) -> list[Inputs] | None:
     return [Inputs(*part) for part in np.split(kept.astype(np.float32), ends[:-1], axis=1)]
 
 
-def _write(file: Path, ranges: Sequence[Inputs]) -> None:
-    """Through a temporary name, so that several processes may write at once."""
-    values = np.concatenate([np.stack([r.low, r.high, r.mean]) for r in ranges], axis=1)
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as part:
-        np.save(part, values)
-    Path(name).replace(file)
+def _as_file(ranges: Sequence[Inputs]) -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.concatenate([np.stack([r.low, r.high, r.mean]) for r in ranges], axis=1))
+    return content.getvalue()

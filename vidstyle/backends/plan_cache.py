@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from vidstyle.backends import engine_cache
 from vidstyle.backends.protocol import Say
@@ -75,16 +72,10 @@ class PlanFile:
 
     def write(self, plan: bytes) -> None:
         """Keep `plan`. A full disk costs the next start a build, not this run its engine: it is said."""
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".part", delete=False) as file:
-                temporary = Path(file.name)
-                file.write(_header(self._key, plan) + b"\n" + plan)
-            os.replace(temporary, self.path)
+            engine_cache.keep(self.path, _header(self._key, plan) + b"\n" + plan)
         except OSError as error:
             self._say(f"the TensorRT plan could not be kept ({error}); the next start builds it again")
-            if temporary:
-                temporary.unlink(missing_ok=True)
 
     def discard(self, reason: str) -> None:
         """Remove the plan, saying why."""
