@@ -197,7 +197,7 @@ def _is_loopback(number: int) -> bool:
 def _caches() -> Iterator[Finding]:
     from vidstyle.cache import cache_folder
 
-    for part in ("openvino", "tensorrt", "fidelity"):
+    for part in ("openvino", "tensorrt", "fidelity", "int8"):
         folder = cache_folder(part)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         writable = os.access(folder, os.W_OK)

@@ -88,7 +88,7 @@ class Verdict:
 def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, say: Say) -> Precision:
     """The fastest of `candidates` that is faithful; they begin with the finest. fp32 itself needs no trial.
 
-    A coarser one has to be faster than fp32 and than every finer one, by what its errors are worth. Every one
+    A coarser one has to be faster than fp32 and than every finer one (`WORTH`). Every one
     passed over is said. Raises BackendError if none is left.
     """
     chosen: Precision | None = None
