@@ -54,10 +54,7 @@ class Subject:
 
     def key(self, precision: Precision) -> str:
         parts = [_FORMAT, self.network.sha256, self.backend, self.device, self.versions, precision]
-        known = hashlib.sha256(json.dumps(parts).encode())
-        for style in self.styles(precision) if precision == "int8" else ():
-            known.update(style.tobytes())
-        return known.hexdigest()[:32]
+        return digest(parts, self.styles(precision) if precision == "int8" else ())
 
     def styles(self, precision: Precision) -> list[StyleVector]:
         """What is painted in the trial: a few styles; in int8, which is fitted to its styles' ranges, every one."""
@@ -172,6 +169,14 @@ def trial_pictures(width: int, height: int) -> ImageArray:
     dark[height // 3 : height // 2, width // 2 :] = 250
     pictures: ImageArray = np.clip(np.stack([soft, dark]), 0, 255).astype(np.uint8)
     return pictures
+
+
+def digest(parts: Sequence[object], styles: Sequence[StyleVector]) -> str:
+    """A name for what was found out about all of these: plain values and style vectors."""
+    known = hashlib.sha256(json.dumps(parts).encode())
+    for style in styles:
+        known.update(style.tobytes())
+    return known.hexdigest()[:32]
 
 
 def known_styles(network: Network) -> list[StyleVector]:

@@ -12,7 +12,6 @@ and transposed ones, which are no faster in bytes (docs/performance.md).
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidstyle.backends import engine_cache
-from vidstyle.backends.fidelity import trial_pictures
+from vidstyle.backends.fidelity import digest, trial_pictures
 from vidstyle.cache import cache_folder
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -66,11 +65,8 @@ def quantise(core: openvino.Core, model: openvino.Model, network: Network, style
     import openvino
 
     layers = fit_for_int8(model)
-    known = hashlib.sha256(f"{_FORMAT} {openvino.__version__} {network.sha256}".encode())
-    for style in styles:
-        known.update(style.tobytes())
     with engine_cache.needed():
-        file = cache_folder("int8") / f"{known.hexdigest()[:32]}.npy"
+        file = cache_folder("int8") / f"{digest([_FORMAT, openvino.__version__, network.sha256], styles)}.npy"
         ranges = _read(file, layers)
     if ranges is None:
         ranges = measured(core, model, styles)
@@ -116,7 +112,8 @@ def measured(core: openvino.Core, model: openvino.Model, styles: Sequence[StyleV
     import openvino
 
     model = model.clone()
-    inputs = [openvino.opset13.result(layer.input_value(0)) for layer in fit_for_int8(model)]
+    layers = fit_for_int8(model)
+    inputs = [openvino.opset13.result(layer.input_value(0)) for layer in layers]
     tapped = openvino.Model(inputs, model.get_parameters(), "vidstyle")
     tapped.reshape({tapped.input(0): [1, HEIGHT, WIDTH, 3]})
     request = core.compile_model(tapped, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
@@ -128,7 +125,7 @@ def measured(core: openvino.Core, model: openvino.Model, styles: Sequence[StyleV
                 values = request.get_output_tensor(number).data
                 run.append((values.min((0, 2, 3)), values.max((0, 2, 3)), values.mean((0, 2, 3))))
     found = []
-    for layer, run in zip(fit_for_int8(model), runs, strict=True):
+    for layer, run in zip(layers, runs, strict=True):
         low, high, mean = (np.asarray(values, np.float32) for values in zip(*run, strict=True))
         if _given_bytes(layer):  # the range of every picture, not of these
             low, high = np.zeros_like(low), np.full_like(high, _BYTE)
@@ -190,9 +187,8 @@ def _rounded(weight: Values) -> Values:
     walk[:, :, 1::2] = weight[:, :, 1::2, ::-1]
     sums = np.round(np.cumsum(walk.reshape(*weight.shape[:2], -1), axis=-1, dtype=np.float64))
     taps: Values = np.clip(np.diff(sums, axis=-1, prepend=0), -127, 127).astype(np.float32).reshape(weight.shape)
-    walk[...] = taps
-    walk[:, :, 1::2] = taps[:, :, 1::2, ::-1]
-    return walk
+    taps[:, :, 1::2] = taps[:, :, 1::2, ::-1].copy()
+    return taps
 
 
 def _steps(inputs: Inputs) -> tuple[Values, Values]:
