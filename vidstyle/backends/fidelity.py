@@ -94,7 +94,7 @@ def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, s
         if precision == "fp32":
             chosen = precision
             continue
-        verdict = judge(subject, precision, open_at)
+        verdict = judge(subject, precision, open_at, say)
         if not verdict.faithful:
             say(f"{subject.backend}: {precision} passed over, not faithful to fp32 ({verdict.text})")
         elif verdict.relative_time > WORTH * fastest:
@@ -110,18 +110,22 @@ def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, s
 def warn_if_unfaithful(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> None:
     """For a precision that the user asked for: it runs, but what is wrong with it is said."""
     if precision != "fp32":
-        verdict = judge(subject, precision, open_at)
+        verdict = judge(subject, precision, open_at, say)
         if not verdict.faithful:
             say(f"{subject.backend}: {precision} is not faithful to fp32 here ({verdict.text})")
 
 
-def judge(subject: Subject, precision: Precision, open_at: OpenAt) -> Verdict:
-    """The verdict on one precision: the kept one, or that of a new trial. Raises BackendError without a cache."""
+def judge(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> Verdict:
+    """The verdict on one precision: the kept one, or that of a new trial, which is said, for it takes some seconds.
+
+    Raises BackendError without a cache.
+    """
     with engine_cache.needed():
         file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
         kept = _read(file)
     if kept is not None:
         return kept
+    say(f"{subject.backend}: trying {subject.network.name} in {precision} beside fp32, this once")
     candidate = open_at(precision, WIDTH, HEIGHT)
     reference = open_at("fp32", WIDTH, HEIGHT)
     try:

@@ -64,7 +64,7 @@ class OpenVino:
             """What all but the quantised convolutions compute in: bf16 where that alone is faithful and faster."""
             if precision != "int8" or not cpu.processor().bf16:
                 return "fp32"
-            verdict = fidelity.judge(subject, "bf16", open_at)
+            verdict = fidelity.judge(subject, "bf16", open_at, say)
             return "bf16" if verdict.faithful and verdict.relative_time < 1 else "fp32"
 
         if spec.precision == "auto":
