@@ -29,6 +29,17 @@ def test_content_of_the_photograph_and_style_of_the_painting_are_0() -> None:
     assert same.evaluate(painting)[1].style == pytest.approx(0, abs=1e-6)
 
 
+def test_a_term_of_no_weight_adds_to_terms_on_any_device() -> None:
+    vgg, (photograph, painting, _) = random_vgg(), _pictures()
+    target = style_target(vgg, [(painting, 1.0)], SHALLOW.style_layers)
+    objective = Objective.of(vgg, photograph, target, replace(SHALLOW, content=0))
+    terms = objective.terms(photograph)
+    elsewhere = {name: term if name == "content" else term.to("meta") for name, term in terms.items()}
+    assert objective.total(elsewhere).device.type == "meta"
+    wanted = terms["style"] * SHALLOW.style + terms["variation"] * SHALLOW.variation
+    assert float(objective.total(terms)) == pytest.approx(float(wanted))
+
+
 def test_losses_do_not_depend_on_the_scale_of_the_weights() -> None:
     photograph, painting, picture = _pictures()
     found = []

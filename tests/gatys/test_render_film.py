@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from vidstyle import gatys
 from vidstyle.errors import InputError, Interrupted, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.store import Store
-from vidstyle.settings import RenderOptions
+from vidstyle.settings import RenderOptions, Size
 
 pytestmark = pytest.mark.usefixtures("no_weights")
 
@@ -88,6 +89,41 @@ def test_shots_painted_apart_and_joined_are_the_film(film: str, painting: str, t
     gatys.render(film, parts, options=_options(painting, resume=True), say=said.append)
     assert not said  # nothing was left to paint
     assert all(np.array_equal(a, b) for a, b in zip(pictures(whole), pictures(parts), strict=True))
+
+
+def test_a_part_that_stops_leaves_the_other_machines_folder(
+    film: str, painting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = film_of(tmp_path / "parts")
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise Interrupted("before its first frame")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vidstyle.gatys.render_film.GatysJob._paint_shots", interrupted)
+        with pytest.raises(Interrupted):
+            gatys.render(film, parts, options=_options(painting, "shots=1/2"))
+    gatys.render(film, parts, options=_options(painting, "shots=2/2"))
+    with pytest.raises(UsageError, match="was begun with style=10"):
+        gatys.render(film, parts, options=_options(painting, "style=20", "shots=1/2", resume=True))
+
+
+def test_transparency_is_kept_at_another_size(painting: str, tmp_path: Path) -> None:
+    pixels = np.dstack([texture(96, 128), np.full((96, 128), 99, np.uint8)])
+    cv2.imwrite(str(tmp_path / "in.png"), pixels)
+    target = tmp_path / "out.png"
+    gatys.render(str(tmp_path / "in.png"), str(target), options=_options(painting, size=Size(short=72)))
+    painted = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+    assert painted is not None
+    assert painted.shape == (72, 96, 4)
+    assert (painted[..., 3] == 99).all()
+
+
+def test_a_stabiliser_is_said_to_add_nothing(painting: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    options = _options(painting, stabilize=True)
+    gatys.render(painting, str(tmp_path / "still.png"), options=options, say=said.append)
+    assert any("--stabilize adds nothing" in line for line in said)
 
 
 def test_a_still_shot_with_noise_stays_still(

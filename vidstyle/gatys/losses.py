@@ -129,8 +129,8 @@ class Objective:
         }
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """The weighted sum of the terms."""
-        return torch.stack([value * float(getattr(self.options, name)) for name, value in terms.items()]).sum()
+        """The weighted sum of the terms; one that is 0 because nothing counts in it lies on the processor."""
+        return sum((v * float(getattr(self.options, name)) for name, v in terms.items()), torch.zeros(()))
 
     def report(self, terms: dict[str, Tensor]) -> Losses:
         """The terms as floats."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class GatysJob:
 
     def run(self) -> RenderReport:
         """Paint what is not painted yet and write the film; with `shots`, only paint that part."""
+        if self.options.stabilize:
+            self._say("Gatys mode holds frames steady by its own loss: --stabilize adds nothing")
         with stop_requests(), room_for(*self._size):
             paintings = find_paintings(self.options.styles)
             shots = self._find_shots()
@@ -74,7 +77,8 @@ class GatysJob:
             try:
                 self._paint_shots(paintings, [shot for shot in mine if not self._finished(shot)])
             finally:
-                self._store.leave()
+                if not self.gatys.shots:  # others may be about to write their first frames into it
+                    self._store.leave()
             if self.gatys.shots:
                 self._say(f"part {self.gatys.shots} is done; --resume without shots joins all parts")
                 return self._report(frames=sum(len(s.frames) for s in mine), size=self._size, warnings=[])
@@ -92,7 +96,9 @@ class GatysJob:
 
     def _frames(self, reader: Reader) -> Iterator[Frame]:
         for frame in reader:
-            yield frame.with_image(resize(frame.image, width=self._size[0], height=self._size[1]))
+            # Alpha is the film's own size; the second reading takes it, where it is written.
+            image = resize(frame.image, width=self._size[0], height=self._size[1])
+            yield replace(frame, image=image, alpha=None)
 
     def _find_shots(self) -> list[Shot]:
         with self._open() as reader:
@@ -138,15 +144,17 @@ class GatysJob:
         quick = quick_copy(vgg) if self._precision == "bf16" else None
         return Studio(vgg, palette, options, quick=quick, stroke=self.options.stroke)
 
-    def _base(self) -> Callable[[ImageArray], ImageArray]:
+    @contextmanager
+    def _base(self) -> Iterator[Callable[[ImageArray], ImageArray]]:
         """What new regions start from: the network's painting, or the film."""
         if self.gatys.start != "fast":
-            return lambda film: film
+            yield lambda film: film
+            return
         library = self._library or Library()
         network = library.network(self.options.network)
         look = Look(mix=library.mix([(self.gatys.fast, 1.0)], network))
-        painter = Painter(network, backend=self.options.backend, say=self._say)
-        return lambda film: painter.paint(film[None], look)[0]
+        with closing(Painter(network, backend=self.options.backend, say=self._say)) as painter:
+            yield lambda film: painter.paint(film[None], look)[0]
 
     def _flow(self) -> FlowEstimator:
         if self.gatys.flow == "dis":
@@ -164,9 +172,9 @@ class GatysJob:
         frames_wanted = sum(len(shot.frames) for shot in shots)
         if frames_wanted > 1:
             self._say(f"{frames_wanted} frames to paint in {len(shots)} shot{'s' if len(shots) > 1 else ''}")
-        studio, base, flow = self._studio(paintings), self._base(), self._flow()
+        studio, flow = self._studio(paintings), self._flow()
         account = self._account(shots)
-        with self._open() as reader:
+        with self._base() as base, self._open() as reader:
             frames = self._frames(reader)
             for shot in shots:
                 films = self._films(frames, shot)
