@@ -76,11 +76,20 @@ def test_times_that_are_none(text: str) -> None:
         {"resume": True},
         {"batch": 0},
         {"bit_depth": 9},
+        {"tile": True, "mode": "gatys"},
+        {"tile": True, "backend": "tensorrt"},
+        {"tile": True, "device": "cuda:1"},
+        {"tile": True, "precision": "int8"},
+        {"batch": 2, "mode": "gatys"},
     ],
 )
 def test_contradictory_options_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         RenderOptions(**values)  # type: ignore[arg-type]
+
+
+def test_tiles_may_be_asked_of_what_paints_them() -> None:
+    assert RenderOptions(tile=True, backend="openvino", device="CPU", precision="fp32").tile
 
 
 def read(folder: Path, *texts: str) -> dict[str, object]:
@@ -111,6 +120,8 @@ def test_shared_keys_that_the_command_does_not_know_are_left_out(tmp_path: Path)
         ("[rendr]\ncrf = 3\n", "did you mean 'render'"),
         ("[render]\ncfr = 3\n", "[render] unknown key 'cfr' (did you mean 'crf'?)"),
         ("crf = 3\n", "unknown key 'crf'"),
+        ("render = 5\n", "render is a table: write [render]"),
+        ("[style]\nname = 'waves'\n", "style is a value, not a table"),
         ("style = \n", "0.toml"),
     ],
 )

@@ -130,10 +130,23 @@ class RenderOptions:
         asked = [flag for flag, is_asked in on_host.items() if is_asked]
         if self.decode == "nvdec" and asked:
             raise UsageError(f"{asked[0]} works on frames in host memory: leave out --decode nvdec")
+        if self.tile:
+            self._check_tiles()
+        if self.mode == "gatys" and self.batch is not None:
+            raise UsageError("--batch is for the network; Gatys mode paints frame after frame")
         if self.bit_depth not in (8, 10):
             raise UsageError(f"bit depth is {self.bit_depth}; it is 8 or 10")
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"batch is {self.batch}; it must be 1 or more")
+
+    def _check_tiles(self) -> None:
+        """There is one way to paint in tiles. Raises UsageError where another one is asked for."""
+        if self.mode == "gatys":
+            raise UsageError("--tile is for the network; Gatys mode has --gatys tile=512")
+        asked = {"--backend": self.backend, "--device": self.device.lower(), "--precision": self.precision}
+        for flag, own in {"--backend": "openvino", "--device": "cpu", "--precision": "fp32"}.items():
+            if asked[flag] not in ("auto", own):
+                raise UsageError(f"OpenVINO paints tiles, on the processor and in fp32: leave out {flag} {asked[flag]}")
 
 
 def parse_size(text: str) -> Size:
@@ -184,6 +197,11 @@ def read_config(
     for file in files:
         content = _read_toml(file)
         table = content.get(command, {})
+        for key, value in content.items():
+            if isinstance(value, dict) and key in SHARED_KEYS:
+                raise UsageError(f"configuration file {file}: {key} is a value, not a table")
+            if not isinstance(value, dict) and key in commands:
+                raise UsageError(f"configuration file {file}: {key} is a table: write [{key}]")
         shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
         _check_keys(file, "", content, {*SHARED_KEYS, *commands})
         _check_keys(file, f"[{command}] ", table, options)
