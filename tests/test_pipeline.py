@@ -39,11 +39,13 @@ def packets(path: Path, *, kind: str) -> list[bytes]:
         return [bytes(p) for p in film.demux(stream) if p.size]
 
 
+@pytest.mark.parametrize("stabilize", [False, True])
 def test_strength_zero_gives_every_picture_back(
-    make_film: Callable[..., Path], pictures: Callable[[Path], list], library: Library, tmp_path: Path
+    make_film: Callable[..., Path], pictures: Callable[[Path], list], library: Library, tmp_path: Path, stabilize: bool
 ) -> None:
     film, target = make_film(sound=True, frames=20), tmp_path / "out.mkv"
-    report = render(film, target, options=RenderOptions(strength=0, codec="ffv1"), library=library)
+    options = RenderOptions(strength=0, codec="ffv1", stabilize=stabilize)
+    report = render(film, target, options=options, library=library)
     before, after = pictures(film), pictures(target)
     assert len(before) == len(after) == report.frames_in == report.frames_out == 20
     assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(before, after, strict=True)) <= 2

@@ -145,7 +145,8 @@ def _loop(
 
 def _paint(painter: Painter, look: Look, *, stabilize: bool) -> Callable[[Sequence[Frame]], Iterable[Frame]]:
     """What the loop calls for every batch: the painter, then the stabiliser where it is asked for."""
-    stabilizer = _stabilizer() if stabilize else None
+    # At strength 0 the film comes out as it is, and a stabiliser smooths noise.
+    stabilizer = _stabilizer() if stabilize and look.mix.strength else None
 
     def paint(frames: Sequence[Frame]) -> Iterable[Frame]:
         batch = FrameBatch.stack(frames)

@@ -132,16 +132,18 @@ class Stage:
         self._offer(replace(frame, image=painted, repeated=frozen))
 
     def _paint(self, film: ImageArray, settings: LiveSettings, now: float) -> ImageArray:
-        painted = self._easel.paint(film, self._control.look(now), self.share)
+        look = self._control.look(now)
+        painted = self._easel.paint(film, look, self.share)
         if self._easel.switches != self._switches:
             self._switches = self._easel.switches
             self._dissolve.begin(self._painted)
             self._stabiliser.reset()
-        if settings.stabilize:
+        stabilise = settings.stabilize and look.mix.strength > 0  # at 0 the film comes out as it is
+        if stabilise:
             if not self._stabilised:
                 self._stabiliser.reset()
             painted = self._stabiliser.apply(film, painted)
-        self._stabilised = settings.stabilize
+        self._stabilised = stabilise
         painted = self._dissolve.apply(painted)
         return split(film, painted) if settings.split else painted
 
