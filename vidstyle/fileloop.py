@@ -106,8 +106,10 @@ class FileLoop(Generic[F]):
         with self._stopping():
             for thread in threads:
                 thread.start()
-            while threads[-1].is_alive() or threads[-2].is_alive():
+            running = True
+            while running:  # and once more: also a film that is over at once has made progress
                 threads[-1].join(TICK)
+                running = threads[-1].is_alive() or threads[-2].is_alive()
                 progress(Progress(frames=self.frames_out, total=total, seconds=time.perf_counter() - began))
         self.seconds, self.cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         if self._failure:
