@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -179,6 +181,117 @@ def test_sound_that_the_target_cannot_hold_is_encoded_anew_at_its_place(
     begins = heard[0].pts * heard[0].time_base + Fraction(int(loud[0]), heard[0].sample_rate)
     assert abs(float(begins - start) - 0.25) < 0.02
     assert (loud[-1] - loud[0]) / heard[0].sample_rate == pytest.approx(1.0, abs=0.05)
+
+
+def damaged(source: Path, damage: dict[int, Callable[[bytes], bytes]]) -> Path:
+    """A copy of a film and its sound; `damage` is what becomes of the sound's packets of these numbers."""
+    target = source.with_name("damaged.mkv")
+    with av.open(str(source)) as film, av.open(str(target), "w") as copy:
+        streams = [copy.add_stream_from_template(stream) for stream in film.streams]
+        heard = itertools.count()
+        for packet in film.demux():
+            if packet.dts is None:  # the end
+                continue
+            change = damage.get(next(heard)) if packet.stream.index == 1 else None
+            changed = av.Packet(change(bytes(packet))) if change else packet
+            changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            changed.duration, changed.stream = packet.duration, streams[packet.stream.index]
+            copy.mux(changed)
+    return target
+
+
+def headless(data: bytes) -> bytes:
+    """With nothing where the synchronisation word and the rest of the head were."""
+    return bytes(8) + data[8:]
+
+
+def enhanced(data: bytes) -> bytes:
+    """With the bit stream identification of E-AC-3 (12 for AC-3's 8), as which the rest makes little sense."""
+    return data[:5] + bytes([data[5] ^ 0x20]) + data[6:]
+
+
+def of_the_future(data: bytes) -> bytes:
+    """With the last bit stream identification, which nothing has."""
+    return data[:5] + bytes([data[5] | 0xF8]) + data[6:]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize(
+    ("sound", "damage"),
+    [("ac3", headless), ("ac3", enhanced), ("ac3", of_the_future), ("eac3", headless), ("eac3", of_the_future)],
+)
+def test_a_damaged_head_costs_its_packet_at_most(
+    tmp_path: Path, sound: str, damage: Callable[[bytes], bytes], suffix: str
+) -> None:
+    source = damaged(source_film(tmp_path / "in.mkv", sound=(sound,)), {20: damage})
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(reader_of(source), target)
+    expected = [bytes(packet) for packet in packets(source, 1)]
+    if suffix != "mkv":  # Matroska does not look into its packets
+        del expected[20]
+    assert [bytes(packet) for packet in packets(target, 1)] == expected
+    assert ("1 packets beside the film were too damaged to keep" in warnings) == (suffix != "mkv")
+    assert len(times(target)) == 25
+
+
+@pytest.mark.parametrize(("sound", "suffix"), [("aac", "webm"), ("aac", "avi"), ("alac", "webm"), ("alac", "avi")])
+def test_whatever_a_decoder_says_of_a_damaged_packet_the_next_one_is_read(
+    tmp_path: Path, sound: str, suffix: str
+) -> None:
+    random = np.random.default_rng(1)
+    whole = source_film(tmp_path / "in.mkv", sound=(sound,))
+    source = damaged(
+        whole, {number: lambda data: random.bytes(len(data)) for number in range(2, len(packets(whole, 1)), 5)}
+    )
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(reader_of(source), target)
+    assert any("too damaged to keep" in line for line in warnings)
+    with av.open(str(target)) as film:
+        heard = list(film.decode(audio=0))
+    assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(1.0, abs=0.15)
+
+
+def declared_sound(path: Path, codec: str, *, seconds: int = 1, comes: bool = False) -> Path:
+    """MPEG-TS, a frame a second, that declares sound; it comes after so many seconds, or never."""
+    with av.open(str(path), "w", format="mpegts") as film:
+        video = film.add_stream("libx264", rate=1, width=64, height=48)
+        sound = film.add_stream(codec, rate=RATE, layout="mono")
+        for index in range(seconds):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1)
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+        if comes:
+            for piece in tone(codec)[1]:
+                piece.pts += seconds * RATE
+                film.mux(sound.encode(piece))
+            film.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "ts", "avi"])
+@pytest.mark.parametrize("sound", ["aac", "mp2", "ac3"])
+def test_sound_that_never_comes_does_not_keep_the_film_from_being_written(
+    tmp_path: Path, sound: str, suffix: str
+) -> None:
+    warnings = copy_film(reader_of(declared_sound(tmp_path / "in.ts", sound)), tmp_path / f"out.{suffix}")
+    assert len(times(tmp_path / f"out.{suffix}")) == 25
+    anew = (sound, suffix) == ("aac", "avi")
+    assert any("encoded anew" in line for line in warnings) == anew
+    assert any("left out: no sound was found in it" in line for line in warnings) == (not anew)
+
+
+@pytest.mark.parametrize("sound", ["aac", "mp2"])
+def test_sound_that_comes_late_is_encoded_anew_at_its_place(tmp_path: Path, sound: str) -> None:
+    source = declared_sound(tmp_path / "in.ts", sound, seconds=12, comes=True)
+    with av.open(str(source)) as film:
+        assert film.streams.audio[0].codec_context.sample_rate == 0  # FFmpeg has not looked as far as that
+    copy_film(reader_of(source), tmp_path / "out.webm")
+    with av.open(str(tmp_path / "out.webm")) as film:
+        heard = list(film.decode(audio=0))
+    first = packets(source, 1)[0]
+    assert heard[0].time == pytest.approx(float(first.pts * first.time_base), abs=0.1)
+    assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(1.0, abs=0.1)
 
 
 def test_no_sound_where_none_is_wanted(tmp_path: Path) -> None:

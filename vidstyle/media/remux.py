@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from math import ceil
 from typing import Literal, Protocol
 
@@ -18,6 +19,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
+from vidstyle.media.ac3 import has_head
 from vidstyle.media.containers import ContainerFormat, holds
 from vidstyle.media.transcode import AudioRoute, SubtitleRoute
 
@@ -64,6 +66,11 @@ class Route(Protocol):
     @property
     def stream(self) -> Stream:
         """The output's stream."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """How many packets so far were too damaged to go along."""
         ...
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
@@ -135,7 +142,7 @@ def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> A
     if stream.codec_context is None:
         return _Left("FFmpeg cannot read its codec")
     if stream.type == "audio":
-        return _decide_audio(codec, target)
+        return _decide_audio(stream, target)
     if holds(target, codec, "subtitle"):
         return "copy"
     if codec in _BITMAP_SUBTITLES:
@@ -143,9 +150,12 @@ def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> A
     return "subtitle" if target.text_subtitles else _Left(f"{target.muxer} holds no subtitles")
 
 
-def _decide_audio(codec: str, target: ContainerFormat) -> Action | _Left:
-    if holds(target, codec, "audio"):
-        return "copy"
+def _decide_audio(stream: Stream, target: ContainerFormat) -> Action | _Left:
+    assert isinstance(stream, AudioStream)
+    if holds(target, codec_name(stream), "audio"):
+        # No muxer takes sound without its rate, and MPEG-TS tells that in the sound's own packets only.
+        is_known = stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
+        return "copy" if is_known else _Left("no sound was found in it where the film begins")
     return "audio" if target.audio_encoder else _Left(f"{target.muxer} holds no sound")
 
 
@@ -197,6 +207,11 @@ class CopyRoute:
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.stream: Stream = output.add_stream_from_template(source, opaque=True)
+        self.refused = 0
+        self._makes_sense: Callable[[memoryview], bool] | None = None
+        if (codec := codec_name(source)) in ("ac3", "eac3") and output.format.name in ("mp4", "mov"):
+            # These muxers read its heads and stop at a bad one, some time after it was given: at a packet of the film.
+            self._makes_sense = partial(has_head, enhanced=codec == "eac3")
         self._strip: Strip | None = None
         if isinstance(source, AudioStream) and _is_adts(source) and output.format.name != "mpegts":
             # The muxers would do it by themselves, except mp4's in fragments, and stop at a damaged packet.
@@ -207,6 +222,9 @@ class CopyRoute:
                 self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source).filter
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if self._makes_sense and not self._makes_sense(memoryview(packet)):
+            self.refused += 1
+            return
         for stripped in self._stripped(packet):
             stripped.stream = self.stream
             yield stripped

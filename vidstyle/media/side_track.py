@@ -28,6 +28,12 @@ class SideTrack:
         assert self._route is not None
         return self._route.stream
 
+    @property
+    def refused(self) -> int:
+        """How many texts could not be read."""
+        assert self._route is not None
+        return self._route.refused
+
     def attach(self, route: Route) -> SideTrack:
         """Take the packets of a route into `output` from now on."""
         self._route = route

@@ -17,7 +17,7 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
 _BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
-_OPUS_RATE = 48_000
+_USUAL_RATE = 48_000  # and Opus's only one
 _MILLISECOND = Fraction(1, 1000)
 _EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
 
@@ -28,12 +28,14 @@ class AudioRoute:
     def __init__(self, output: OutputContainer, source: AudioStream, *, encoder: str) -> None:
         decoder = source.codec_context
         self._decoder = decoder
+        self.refused = 0
         stream = output.add_stream(encoder, rate=_sample_rate(encoder, decoder.sample_rate))
         self.stream: Stream = stream
         self._context = context = cast(AudioStream, stream).codec_context
         context.layout = _layout(encoder, decoder.layout)
         formats = av.Codec(encoder, "w").audio_formats or []
-        context.format = next((f for f in formats if f.name == decoder.format.name), formats[0])
+        own = decoder.format.name if decoder.format else None
+        context.format = next((f for f in formats if f.name == own), formats[0])
         if bits := _BITS_A_CHANNEL.get(encoder):
             context.bit_rate = bits * context.layout.nb_channels
         context.time_base = self.stream.time_base = Fraction(1, context.sample_rate)
@@ -48,20 +50,25 @@ class AudioRoute:
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Encoded packets that became ready with `packet`: none, one or several. A damaged packet gives none."""
-        try:
-            frames = self._decoder.decode(packet)
-        except av.error.InvalidDataError:
-            return  # a damaged packet is silence; the next one is read
-        for frame in frames:
+        for frame in self._decoded(packet):
             for piece in self._resampler.resample(frame):
                 yield from self._encode(piece)
 
     def flush(self) -> Iterator[Packet[Stream]]:
         """What decoder, resampler and encoder still hold, at the end."""
-        for frame in [*self._decoder.decode(None), None]:
+        for frame in [*self._decoded(None), None]:
             for piece in self._resampler.resample(frame):
                 yield from self._encode(piece)
         yield from self._encode(None)
+
+    def _decoded(self, packet: Packet[Stream] | None) -> list[AudioFrame]:
+        """What a packet holds, or with None the decoder still; nothing if it is damaged: that is silence."""
+        try:
+            return self._decoder.decode(packet)
+        except av.error.FFmpegError:
+            # Any of them: damage can look like a feature that FFmpeg lacks (AVERROR_PATCHWELCOME) or forbids (EPERM).
+            self.refused += 1
+            return []
 
     def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Stream]]:
         for packet in self._context.encode(frame):
@@ -80,8 +87,8 @@ def _layout(encoder: str, layout: AudioLayout) -> str:
 
 def _sample_rate(encoder: str, rate: int) -> int:
     supported = av.Codec(encoder, "w").audio_rates
-    if encoder == "libopus":
-        return _OPUS_RATE
+    if encoder == "libopus" or not rate:  # unknown where no sound has come yet
+        return _USUAL_RATE
     return rate if not supported or rate in supported else min(supported, key=lambda r: abs(r - rate))
 
 
@@ -91,6 +98,7 @@ class SubtitleRoute:
     def __init__(self, output: OutputContainer, source: SubtitleStream, *, encoder: str) -> None:
         self._decoder = source.codec_context
         self._decoder.open(strict=False)
+        self.refused = 0
         stream = output.add_stream(encoder)
         self.stream: Stream = stream
         self._context = context = cast(SubtitleStream, stream).codec_context
@@ -109,7 +117,8 @@ class SubtitleRoute:
                 return
             converted = self._context.encode_subtitle(subtitle)
         except av.error.FFmpegError:
-            return  # text that FFmpeg cannot read is left out
+            self.refused += 1  # text that FFmpeg cannot read is left out
+            return
         yield from self._gap_before(packet)
         yield self._at(converted, packet.pts, packet)
         self._end = packet.pts + (packet.duration or 0)

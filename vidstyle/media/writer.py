@@ -116,7 +116,8 @@ class FilmWriter:
 
     @property
     def warnings(self) -> list[str]:
-        counted = {"had no usable time": self._times.moved, "were too damaged to keep": self._refused}
+        refused = self._refused + sum(route.refused for route in self._routes.values())
+        counted = {"had no usable time": self._times.moved, "were too damaged to keep": refused}
         return [*self._warnings, *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
 
     def _choose_codec(self, info: VideoInfo, options: EncodeOptions) -> av.Codec:
