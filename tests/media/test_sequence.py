@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from tests.media.reading import frames_of, quarters, write_film
 from vidstyle.errors import InputError, UsageError
 from vidstyle.media.reader import open_reader, probe
+from vidstyle.media.scale import resize
 
 
 def write_pictures(folder: Path, numbers: list[int], *, name: str = "f_{:04d}.png") -> Path:
@@ -71,6 +73,45 @@ def test_another_size_is_scaled_and_a_damaged_picture_passed_over(tmp_path: Path
     assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 2
     assert "pictures of another size, scaled to the first one's 64x48: 1" in warnings
     assert "f_0003.png" in warnings
+
+
+def test_another_size_is_scaled_as_everywhere(tmp_path: Path) -> None:
+    """By areas on the way down, with colours at their own resolution, and transparency likewise."""
+    write_pictures(tmp_path, [])
+    random = np.random.default_rng(1)
+    for number, (width, height) in enumerate([(64, 48), (200, 150), (32, 24)]):
+        rgba = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
+        frame = VideoFrame.from_ndarray(rgba, format="rgba")
+        write_film(tmp_path / "one.png", [frame], codec="png", pixel_format="rgba").rename(
+            tmp_path / f"f_{number:04d}.png"
+        )
+        with open_reader(tmp_path / f"f_{number:04d}.png") as reader:
+            (alone,) = frames_of(reader)
+        with open_reader(tmp_path / "f_%04d.png") as reader:
+            scaled = frames_of(reader)[number]
+        assert np.array_equal(scaled.image, resize(alone.image, width=64, height=48))
+        assert alone.alpha is not None
+        assert scaled.alpha is not None
+        assert np.array_equal(scaled.alpha, resize(alone.alpha, width=64, height=48))
+
+
+def test_a_damaged_first_picture_is_passed_over_like_any_other(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [1, 2, 3])
+    (tmp_path / "f_0001.png").write_bytes(b"damaged")
+    with open_reader(pattern) as reader:
+        info = reader.info
+        frames = frames_of(reader)
+        warnings = reader.warnings
+    assert (info.width, info.height, info.duration) == (64, 48, Fraction(3, 25))
+    assert [(frame.pts, int(frame.image[0, 0, 0])) for frame in frames] == [(1, 2), (2, 3)]
+    assert sum("f_0001.png" in line for line in warnings) == 1
+
+
+def test_a_sequence_of_damaged_pictures_is_refused_with_the_first_ones_reason(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"f_{number:04d}.png").write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"f_0001\.png"):
+        open_reader(tmp_path / "f_%04d.png")
 
 
 def test_patterns_match_numbers_only(tmp_path: Path) -> None:

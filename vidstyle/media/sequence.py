@@ -8,17 +8,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
-
-import numpy as np
-import numpy.typing as npt
-from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from typing import TYPE_CHECKING, Self
 
 from vidstyle.errors import InputError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.notes import Notes
 from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.scale import resize
 from vidstyle.media.window import TimeWindow
 
 if TYPE_CHECKING:
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
 
 SEQUENCE_RATE = Fraction(25)
 """Frames a second of numbered pictures, which have no time of their own, unless told otherwise."""
-
-Pixels = npt.NDArray[np.uint8]
 
 _PATTERN = re.compile(r"%(0\d+)?d")
 
@@ -96,12 +90,12 @@ class SequenceReader:
         if not self._part:
             raise InputError(f"cannot read '{sequence.pattern}': no frames in the part that was asked for")
         self._note_numbers(sequence)
-        self._info = self._describe(sequence)
+        self._info = self._describe()
         self._events = self._run()
 
     @property
     def info(self) -> VideoInfo:
-        """What is known before the first frame; size and colour are the first picture's."""
+        """What is known before the first frame; size and colour are those of the first picture that opens."""
         return self._info
 
     @property
@@ -147,18 +141,28 @@ class SequenceReader:
             missing = sum(gap.stop - gap.start for gap in gaps)
             self._notes.add(f"{missing} missing from the sequence ({shown}): the picture before stays")
 
-    def _describe(self, sequence: Sequence) -> VideoInfo:
-        with self._open_picture(next(iter(self._part.values()))) as first:
-            info = first.info
+    def _describe(self) -> VideoInfo:
         ticks = list(self._part)
         return replace(
-            info,
+            self._first_info(),
             time_base=self._base,
             rate=self._rate,
             frames=len(self._part),
             duration=(ticks[-1] + 1 - ticks[0]) * self._base,
             container="sequence",
         )
+
+    def _first_info(self) -> VideoInfo:
+        """That of the first picture that opens. Raises the first one's InputError if none does."""
+        first_error: InputError | None = None
+        for path in self._part.values():
+            try:
+                with self._open_picture(path) as picture:
+                    return picture.info
+            except InputError as error:  # noted where the frames are read, like every other damaged picture's
+                first_error = first_error or error
+        assert first_error is not None  # a part has pictures
+        raise first_error
 
     def _run(self) -> Generator[Frame, None, None]:
         ticks = list(self._part)
@@ -184,12 +188,6 @@ class SequenceReader:
         self._notes.count(f"pictures of another size, scaled to the first one's {width}x{height}")
         return replace(
             frame,
-            image=_resize(frame.image, "rgb24", width=width, height=height),
-            alpha=None if frame.alpha is None else _resize(frame.alpha, "gray", width=width, height=height),
+            image=resize(frame.image, width=width, height=height),
+            alpha=None if frame.alpha is None else resize(frame.alpha, width=width, height=height),
         )
-
-
-def _resize(pixels: Pixels, pixel_format: str, *, width: int, height: int) -> Pixels:
-    picture = VideoFrame.from_ndarray(pixels, format=pixel_format)
-    scaled = picture.reformat(width=width, height=height, interpolation=Interpolation.BICUBIC)
-    return cast("Pixels", scaled.to_ndarray())
