@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 from av.packet import Packet
 
 from vidstyle.frames import Frame, VideoInfo
+from vidstyle.media.codecs import video_encoder
+from vidstyle.media.containers import container_for
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
+from vidstyle.media.part_file import is_picture, is_sequence
 from vidstyle.media.protocol import CopiedPacket, Writer
 from vidstyle.media.sound_track import SoundTrack
 from vidstyle.media.writer import EncodeOptions, FilmWriter, check_target, open_writer
@@ -23,8 +26,6 @@ PRESET = "ultrafast"
 """x264's: a live session has no time for better compression. Other encoders have presets of their own."""
 
 MuxSound = Callable[["Iterable[Packet[Any]]"], None]
-
-_H264_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".ts")
 
 
 class LiveFilm:
@@ -49,8 +50,8 @@ class LiveFilm:
     def open(self, picture: PictureFormat) -> None:
         """Open the file. Raises OutputError."""
         info = VideoInfo(width=picture.width, height=picture.height, time_base=TIME_BASE, rate=picture.rate)
-        preset = PRESET if self.name.lower().endswith(_H264_SUFFIXES) else None
-        writer = open_writer(self.name, source=_NoFilm(info), options=EncodeOptions(preset=preset, audio="none"))
+        options = EncodeOptions(preset=_preset(self.name), audio="none")
+        writer = open_writer(self.name, source=_NoFilm(info), options=options)
         self._writer = writer
         if picture.sound and isinstance(writer, FilmWriter):  # others write pictures only
             self._sound, self._mux_sound = writer.add_sound(picture.sound), writer.mux_sound
@@ -82,6 +83,13 @@ class LiveFilm:
                 self._mux_sound(self._sound.finish())
         finally:
             writer.close(commit=self._frames > 0)
+
+
+def _preset(target: str) -> str | None:
+    """`PRESET` where the target is encoded by x264. Raises UsageError for a suffix that means nothing."""
+    if is_picture(target) or is_sequence(target):
+        return None
+    return PRESET if video_encoder(container_for(target).codec).name == "libx264" else None
 
 
 class _NoFilm:
