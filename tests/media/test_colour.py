@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 
 from tests.media.reading import CORNERS, field_colours, frames_of, near, quarters, write_film
+from vidstyle.media.camera_stream import open_film
 from vidstyle.media.colour import RgbConverter, has_alpha
+from vidstyle.media.live_protocol import CameraRequest
 from vidstyle.media.notes import Notes
 from vidstyle.media.reader import open_reader
 
@@ -41,6 +44,25 @@ def test_tags_are_believed(tmp_path: Path, matrix: int, code_range: int, pixel_f
         assert colour.full_range == (code_range == 2)
         assert ("10-bit pictures were reduced to 8 bits" in reader.warnings) == ("10" in pixel_format)
     assert near(field_colours(frame.image), CORNERS, within=2)
+
+
+@pytest.mark.parametrize(
+    ("tag", "matrix"),
+    [
+        *[(1, Colorspace.ITU709), (4, Colorspace.FCC), (6, Colorspace.ITU601), (7, Colorspace.SMPTE240M)],
+        *[(9, Colorspace.BT2020), (10, Colorspace.BT2020), (14, Colorspace.ITU709)],  # 14 (ICtCp): swscale has none
+    ],
+)
+def test_a_camera_reads_every_matrix_as_a_film_does(tmp_path: Path, tag: int, matrix: Colorspace) -> None:
+    coded = VideoFrame.from_ndarray(quarters(), format="rgb24").reformat(
+        format="yuv444p", dst_colorspace=matrix, src_color_range=2, dst_color_range=1
+    )
+    path = write_film(tmp_path / "film.mkv", [coded], pixel_format="yuv444p", colour=(tag, 1))
+    camera = open_film(CameraRequest(source=str(path)))
+    try:
+        assert near(field_colours(camera.read()), CORNERS, within=3)
+    finally:
+        camera.close()
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((640, 480), 6), ((1280, 536), 1), ((960, 720), 1)])

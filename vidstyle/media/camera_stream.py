@@ -10,12 +10,12 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
-from vidstyle.media.colour import source_colour
+from vidstyle.media.colour import SWS_MATRIX, source_colour
 from vidstyle.media.live_protocol import (
     CameraEnded,
     CameraInfo,
@@ -38,7 +38,6 @@ FIRST_PATIENCE = 10.0
 """Seconds a stream may take to be opened and understood."""
 
 _LIVE_OPTIONS = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
-_UNSPECIFIED = (0, 2, 3)
 
 
 class StreamCamera:
@@ -147,7 +146,7 @@ class StreamCamera:
         picture = self._reformatter.reformat(
             frame,
             format="rgb24",
-            src_colorspace=1 if colour.matrix in _UNSPECIFIED else colour.matrix,
+            src_colorspace=SWS_MATRIX.get(colour.matrix, Colorspace.ITU709),  # unknown ones as films have them
             src_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             threads=1,

@@ -33,8 +33,10 @@ from vidstyle.media import tonemap
 from vidstyle.media.notes import Notes
 from vidstyle.media.side_data import side_data
 
-_UNSPECIFIED = (0, 2, 3)  # 0 is "reserved" or, for matrices, RGB; 3 is "reserved"
-_SWS_MATRIX = {
+UNSPECIFIED = (0, 2, 3)
+"""H.273's code points that tell nothing: 0 is "reserved" or, for matrices, RGB; 3 is "reserved"."""
+
+SWS_MATRIX = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
@@ -43,6 +45,8 @@ _SWS_MATRIX = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+"""swscale's names of H.273's matrices, whose numbers it does not know."""
+
 _FULL_BY_FORMAT = ("yuvj", "mono")
 _CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
 # Interpolated chroma and exact rounding: swscale's quick path is several times faster, but rounds so coarsely that
@@ -58,14 +62,14 @@ def source_colour(frame: VideoFrame) -> ColourInfo:
     full_range = frame.color_range == ColorRange.JPEG or name.startswith(_FULL_BY_FORMAT) or _is_rgb(frame)
     hd = frame.width >= 1280 or frame.height >= 720
     matrix = frame.colorspace
-    untagged = matrix in _UNSPECIFIED
+    untagged = matrix in UNSPECIFIED
     if untagged:
         matrix = 1 if hd else 6
     primaries = frame.color_primaries
-    if primaries in _UNSPECIFIED:
+    if primaries in UNSPECIFIED:
         # JFIF means BT.601's matrix over the primaries of a computer screen.
         primaries = 1 if full_range or matrix not in (5, 6, 9, 10) else {10: 9}.get(matrix, matrix)
-    transfer = frame.color_trc if frame.color_trc not in _UNSPECIFIED else 1
+    transfer = frame.color_trc if frame.color_trc not in UNSPECIFIED else 1
     return ColourInfo(
         matrix=matrix,
         primaries=primaries,
@@ -138,7 +142,7 @@ class RgbConverter:
         if (frame.width, frame.height) != self._size:
             self._notes.count(f"frames of another size, scaled to the first frame's {self._size[0]}x{self._size[1]}")
         source = source_colour(frame)
-        if source.matrix not in _SWS_MATRIX:
+        if source.matrix not in SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
         image: ImageArray | None = self._through_cube(frame, source) if _needs_cube(source) else None
@@ -157,7 +161,7 @@ class RgbConverter:
         width, height = self._size
         same_size = (frame.width, frame.height) == self._size
         reformatter = self._reformatters[pixel_format]
-        matrix = _SWS_MATRIX[source.matrix]
+        matrix = SWS_MATRIX[source.matrix]
         try:
             return reformatter.reformat(
                 frame,

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import is_rgb
-
-_SWS_MATRIX = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-}
-_UNSPECIFIED = (0, 2, 3)
+from vidstyle.media.colour import SWS_MATRIX, UNSPECIFIED
 
 
 def output_colour(source: ColourInfo, pixel_format: str, *, assumed_matrix: int | None = None) -> ColourInfo:
@@ -30,13 +21,13 @@ def output_colour(source: ColourInfo, pixel_format: str, *, assumed_matrix: int 
     rgb = is_rgb(pixel_format)
     full = rgb or pixel_format.startswith("yuvj")
     matrix = 1 if source.is_hdr else {10: 9}.get(source.matrix, source.matrix)
-    matrix = assumed_matrix or (matrix if matrix in _SWS_MATRIX else 1)
+    matrix = assumed_matrix or (matrix if matrix in SWS_MATRIX else 1)
     if source.is_hdr:
         return ColourInfo(matrix=0 if rgb else matrix, full_range=full)
     return ColourInfo(
         matrix=0 if rgb else matrix,
-        primaries=1 if source.primaries in _UNSPECIFIED else source.primaries,
-        transfer=1 if source.transfer in _UNSPECIFIED else source.transfer,
+        primaries=1 if source.primaries in UNSPECIFIED else source.primaries,
+        transfer=1 if source.transfer in UNSPECIFIED else source.transfer,
         full_range=full,
     )
 
@@ -67,13 +58,13 @@ class FrameConverter:
             width=self._size[0] if self._size else None,
             height=self._size[1] if self._size else None,
             format=self._format,
-            dst_colorspace=_SWS_MATRIX.get(self._colour.matrix),
+            dst_colorspace=SWS_MATRIX.get(self._colour.matrix),
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG,
             interpolation=self._method,
             threads=1,
         )
-        if self._colour.matrix in (0, *_SWS_MATRIX):
+        if self._colour.matrix in (0, *SWS_MATRIX):
             converted.colorspace = self._colour.matrix
         converted.color_range = ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG
         return converted
