@@ -251,6 +251,35 @@ def test_whatever_a_decoder_says_of_a_damaged_packet_the_next_one_is_read(
     assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize("suffix", ["webm", "avi"])
+def test_sound_whose_channels_and_rate_change_is_encoded_anew_to_its_end(tmp_path: Path, suffix: str) -> None:
+    """As broadcasts go from stereo to 5.1 and back: a packet says itself what it holds."""
+    with av.open(str(tmp_path / "in.mkv"), "w") as film:
+        video = film.add_stream("libx264", rate=25, width=64, height=48)
+        sound = film.add_stream("eac3", rate=RATE, layout="mono")
+        for index, image in enumerate(noise(25)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+        for part, (layout, rate) in enumerate([("mono", RATE), ("5.1", RATE), ("stereo", 32_000)]):
+            other = av.CodecContext.create("eac3", "w")
+            other.layout, other.sample_rate, other.format = layout, rate, "fltp"
+            other.time_base = Fraction(1, rate)
+            convert = av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=1536)
+            pieces = [piece for frame in tone("eac3")[1] for piece in convert.resample(frame)]
+            for packet in [packet for piece in pieces for packet in other.encode(piece)]:
+                packet.stream = sound
+                packet.pts = packet.dts = packet.pts + part * rate
+                film.mux(packet)
+    copy_film(reader_of(tmp_path / "in.mkv"), tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        heard = list(film.decode(audio=0))
+    assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(3.0, abs=0.15)
+    loud = [np.abs(frame.to_ndarray().astype(np.float64)).max() > 0 for frame in heard]
+    assert np.mean(loud) > 0.9
+
+
 def declared_sound(path: Path, codec: str, *, seconds: int = 1, comes: bool = False) -> Path:
     """MPEG-TS, a frame a second, that declares sound; it comes after so many seconds, or never."""
     with av.open(str(path), "w", format="mpegts") as film:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import cast
 
@@ -40,7 +40,9 @@ class AudioRoute:
             context.bit_rate = bits * context.layout.nb_channels
         context.time_base = self.stream.time_base = Fraction(1, context.sample_rate)
         context.open()
-        self._resampler = AudioResampler(
+        self._converter = self._new_converter()
+        self._converts: tuple[str, str, int] | None = None
+        self._pacer = AudioResampler(
             format=context.format,
             layout=context.layout,
             rate=context.sample_rate,
@@ -48,18 +50,39 @@ class AudioRoute:
             options={"async": "1"},  # fills gaps, so that sound does not run ahead of the picture after one
         )
 
+    def _new_converter(self) -> AudioResampler:
+        context = self._context
+        return AudioResampler(format=context.format, layout=context.layout, rate=context.sample_rate)
+
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Encoded packets that became ready with `packet`: none, one or several. A damaged packet gives none."""
         for frame in self._decoded(packet):
-            for piece in self._resampler.resample(frame):
-                yield from self._encode(piece)
+            yield from self._take(frame)
 
     def flush(self) -> Iterator[Packet[Stream]]:
         """What decoder, resampler and encoder still hold, at the end."""
-        for frame in [*self._decoded(None), None]:
-            for piece in self._resampler.resample(frame):
-                yield from self._encode(piece)
+        for frame in self._decoded(None):
+            yield from self._take(frame)
+        yield from self._paced([*self._converter.resample(None), None])
         yield from self._encode(None)
+
+    def _take(self, frame: AudioFrame) -> Iterator[Packet[Stream]]:
+        """Convert a frame; channels and rate may change at any of them, as where a broadcast goes from 2 to 5.1."""
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._converts not in (None, kind):
+            yield from self._paced(self._converter.resample(None))
+            self._converter = self._new_converter()
+        self._converts = kind
+        yield from self._paced(self._converter.resample(frame))
+
+    def _paced(self, frames: Iterable[AudioFrame | None]) -> Iterator[Packet[Stream]]:
+        unit = Fraction(1, self._context.sample_rate)
+        for frame in frames:
+            if frame is not None and frame.pts is not None and frame.time_base is not None:
+                # A frame that needed no conversion still counts in the source's unit; the pacer knows one only.
+                frame.pts, frame.time_base = round(frame.pts * frame.time_base / unit), unit
+            for piece in self._pacer.resample(frame):
+                yield from self._encode(piece)
 
     def _decoded(self, packet: Packet[Stream] | None) -> list[AudioFrame]:
         """What a packet holds, or with None the decoder still; nothing if it is damaged: that is silence."""
