@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
+import struct
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.live.live_fakes import Collector, make_control
 from vidstyle.errors import OutputError
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat
-from vidstyle.media.mjpeg import MjpegPage
+from vidstyle.media.mjpeg import LARGEST_COMMAND, MjpegPage
 
 
 class PageSession:
@@ -106,7 +108,63 @@ def test_pages_of_other_sites_are_kept_out(page: PageSession) -> None:
     assert page.command("strength", 0.5, Host="evil.example:80") == 403
     assert page.command("strength", 0.5, Content_Type="text/plain") == 415
     assert page.ask("POST", "/control", "x" * 5000, Content_Type="application/json")[0] == 413
+    for foreign in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}):
+        assert page.command("strength", 0.5, **foreign) == 403
+        assert page.ask("GET", "/health", **foreign)[0] == 200  # an overlay of somebody's own may show the picture
     assert page.control.settings.strength == 1.0
+    host, port = page.page.address
+    assert page.command("strength", 0.5, Origin=f"http://{host}:{port}", Sec_Fetch_Site="same-origin") == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /control\r\nContent-Type: text/plain",
+        "POST /control\r\nContent-Type: application/json\r\nOrigin: https://evil.example",
+        "POST /control\r\nContent-Type: application/json\r\nHost: evil.example",
+        "POST /nothing\r\nContent-Type: application/json",
+        "GET /stats\r\nAccept: */*",
+    ],
+)
+@pytest.mark.parametrize("padding", [0, LARGEST_COMMAND])
+def test_a_refused_body_is_not_taken_for_the_next_request(page: PageSession, head: str, padding: int) -> None:
+    """With text/plain any site could send it, and so send a command in our own page's name."""
+    order = b'{"command": "strength", "value": 0.25}'
+    ours = f"Host: 127.0.0.1:{page.page.address[1]}\r\n"
+    command = f"POST /control HTTP/1.1\r\n{ours}Content-Type: application/json\r\nContent-Length: {len(order)}\r\n\r\n"
+    body = command.encode() + order + b" " * padding
+    line, header = head.split("\r\n", 1)
+    with socket.create_connection(page.page.address, 5) as connection:
+        host = "" if "Host:" in header else ours
+        refused = f"{line} HTTP/1.1\r\n{host}{header}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        last = f"GET /nothing HTTP/1.1\r\n{ours}Connection: close\r\n\r\n".encode()  # gives the answers an end
+        connection.sendall(refused + last)
+        answers = b""
+        with contextlib.suppress(ConnectionError):  # a connection that ends with the first answer may be reset
+            while piece := connection.recv(4096):
+                answers += piece
+    assert b"HTTP/1.1 200 OK" not in answers or line.startswith("GET")
+    assert (answers.count(b"HTTP/1.1 "), b"Connection: close" in answers) == (1 if padding else 2, True)
+    assert page.control.settings.strength == 1.0
+
+
+def test_a_mistake_of_ours_is_one_line_and_a_viewer_who_leaves_is_none(capfd: pytest.CaptureFixture[str]) -> None:
+    def status() -> dict[str, object]:
+        raise ZeroDivisionError("division\nby zero")
+
+    page = MjpegPage("http://127.0.0.1:0", status=status, perform=lambda name, value: None)
+    page.open(PictureFormat(width=64, height=64, rate=Fraction(30)))
+    for linger in (struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)):  # a reset at close, then none
+        with socket.create_connection(page.address, 5) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            if linger[0]:
+                connection.sendall(b"POST /control HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+            else:
+                connection.sendall(b"GET /stats HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert connection.recv(100) == b""
+    page.close()
+    said = "vidstyle: a request was not answered: unexpected ZeroDivisionError: division by zero\n"
+    assert capfd.readouterr() == ("", said)
 
 
 def test_a_viewer_that_takes_nothing_is_dropped_and_nobody_waits_for_it(start_session) -> None:

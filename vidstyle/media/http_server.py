@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
@@ -31,7 +33,12 @@ class QuietServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Viewers come and go; that is not worth a traceback."""
+        """Viewers come and go, which is not worth a word; anything else is a mistake of ours, and one line."""
+        error = sys.exception()
+        if isinstance(error, OSError) and error.filename is None:  # a connection's: a file's error names its file
+            return
+        line = " ".join(f"unexpected {type(error).__name__}: {error}".split())
+        sys.stderr.write(f"vidstyle: a request was not answered: {line}\n")
 
 
 def named_host(value: str | None) -> str:
@@ -40,6 +47,19 @@ def named_host(value: str | None) -> str:
         return urlsplit("//" + (value or "")).hostname or ""
     except ValueError:
         return ""
+
+
+def is_foreign(headers: Message) -> bool:
+    """Whether another site's page makes this request (`Origin`, `Sec-Fetch-Site`)."""
+    origin = headers.get("Origin")
+    if origin is not None and origin != f"http://{headers.get('Host') or ''}":
+        return True
+    return headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and not _is_visit(headers)
+
+
+def _is_visit(headers: Message) -> bool:
+    """Whether somebody follows a link to our page, from wherever: the page itself gives nothing away."""
+    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
 
 
 def stream_part(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The picture as a web page: Motion JPEG for OBS's browser source and for people, with statistics and control.
 
-Loopback only, unless another address is named. Pages of other sites can neither read it nor steer it: the
-`Host` must be ours, and commands must come as JSON, which a foreign page may not send.
+Loopback only, unless another address is named. Pages of other sites can neither read it nor steer it: `Host` must
+be ours, and of commands `Origin` too. They may show the picture, which they cannot read, as overlays in OBS do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from vidstyle.errors import OutputError, UsageError, VidstyleError
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
-from vidstyle.media.http_server import LOOPBACK, QuietServer, begin_stream, named_host, stream_part
+from vidstyle.media.http_server import LOOPBACK, QuietServer, begin_stream, is_foreign, named_host, stream_part
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 
 QUALITY = 85
@@ -150,7 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page, `/stream`, `/stats`, `/health` (503 while the camera is not live) and `/snapshot.jpg`."""
-        if not self._host_is_ours():
+        self._body()
+        if not self._let_in():
             return
         page, path = self.server.page, urlsplit(self.path).path
         if path == "/":
@@ -170,17 +171,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """`{"command": "strength", "value": 0.5}`"""
-        if not self._host_is_ours():
+        body = self._body()
+        if not self._let_in():
             return
-        length = self.headers.get("Content-Length", "")
-        if urlsplit(self.path).path != "/control":
+        if is_foreign(self.headers):
+            self._json(403, {"error": "pages of other sites may not ask"})
+        elif urlsplit(self.path).path != "/control":
             self._json(404, {"error": "commands go to /control"})
         elif self.headers.get_content_type() != "application/json":
             self._json(415, {"error": "commands are application/json"})
-        elif not length.isdecimal() or int(length) > LARGEST_COMMAND:
+        elif body is None:
             self._json(413, {"error": f"commands have up to {LARGEST_COMMAND} bytes"})
         else:
-            self._perform(self.rfile.read(int(length)))
+            self._perform(body)
+
+    def _body(self) -> bytes | None:
+        """What comes with the request, whoever sends it; None if it is too long, and the last of its connection.
+
+        What stayed in the connection would be taken for the next request: any site could write one in our name.
+        """
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > LARGEST_COMMAND:
+            self.close_connection = True
+            return None
+        return self.rfile.read(int(length))
 
     def _perform(self, body: bytes) -> None:
         try:
@@ -195,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         begin_stream(self)
         self.server.page.watch(lambda data: self.connection.sendall(stream_part(data)))
 
-    def _host_is_ours(self) -> bool:
+    def _let_in(self) -> bool:
         """Against DNS rebinding: a page under a foreign name that resolves to us may not look in."""
         if self.server.page.address[0] in LOOPBACK and named_host(self.headers.get("Host")) not in LOOPBACK:
             self._json(403, {"error": "this page is for this machine only"})
@@ -210,6 +224,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http.cookies import CookieError, SimpleCookie
 
-from vidstyle.media.http_server import LOOPBACK, named_host
+from vidstyle.media.http_server import LOOPBACK, is_foreign, named_host
 from vidstyle.web.exchange import Forbidden
 
 COOKIE = "vidstyle_token"
@@ -36,21 +36,12 @@ class Gate:
 
     def check(self, headers: Message) -> None:
         """Raises Forbidden."""
-        host = headers.get("Host") or ""
-        if self.token is None and named_host(host) not in LOOPBACK:
+        if self.token is None and named_host(headers.get("Host")) not in LOOPBACK:
             raise Forbidden("this page is for this machine only")
         if self.token is not None and not self.admits(_cookie(headers)):
             raise Forbidden("open the address with its token, as `vidstyle serve` printed it")
-        origin = headers.get("Origin")
-        if origin is not None and origin != f"http://{host}":
+        if is_foreign(headers):
             raise Forbidden("pages of other sites may not ask")
-        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and not _is_visit(headers):
-            raise Forbidden("pages of other sites may not ask")
-
-
-def _is_visit(headers: Message) -> bool:
-    """Whether somebody follows a link to our page, from wherever: the page itself gives nothing away."""
-    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
 
 
 def _cookie(headers: Message) -> str:
