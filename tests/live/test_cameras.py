@@ -244,7 +244,10 @@ def test_a_missing_page_is_told_from_a_forbidden_one() -> None:
 
 
 def test_passwords_are_not_repeated() -> None:
-    assert without_secrets("rtsp://me:secret@cam.local/live?x=1") == "rtsp://cam.local/live?x=1"
+    assert without_secrets("rtsp://me:secret@cam.local/live") == "rtsp://cam.local/live"
+    assert without_secrets("http://cam.local/video.cgi?user=admin&pwd=a/b@c") == "http://cam.local/video.cgi"
+    assert without_secrets("srt://cam.local:9000?passphrase=topsecret123") == "srt://cam.local:9000"
+    assert without_secrets("v4l2:/dev/video0") == "v4l2:/dev/video0"
 
 
 def test_the_synthetic_camera_numbers_its_pictures() -> None:

@@ -196,8 +196,8 @@ def test_nobody_listening_is_worth_another_try_and_a_taken_port_is_not() -> None
 def test_srt_goes_through_ffmpeg_or_says_what_is_missing(monkeypatch, tmp_path: Path) -> None:
     picture = PictureFormat(width=320, height=192, rate=Fraction(30))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(OutputError, match="SRT needs the ffmpeg program"):
-        make_output("srt://127.0.0.1:9000").open(picture)
+    with pytest.raises(OutputError, match=r"^srt://127\.0\.0\.1:9000: SRT needs the ffmpeg program"):
+        make_output("srt://127.0.0.1:9000?passphrase=topsecret123").open(picture)
     program = tmp_path / "ffmpeg"
     program.write_text(
         '#!/bin/sh\ncase "$*" in *-protocols*) echo srt;; *) exec /bin/cat > ' + str(tmp_path / "got.ts") + ";; esac\n"
@@ -210,6 +210,26 @@ def test_srt_goes_through_ffmpeg_or_says_what_is_missing(monkeypatch, tmp_path: 
     stream.close()
     with av.open(str(tmp_path / "got.ts"), format="mpegts") as got:
         assert len(list(got.decode(video=0))) == 10
+
+
+def test_what_ffmpeg_says_of_srt_is_told_without_the_passphrase(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program = tmp_path / "ffmpeg"
+    program.write_text('#!/bin/sh\ncase "$*" in *-protocols*) echo srt;; *) shift 15; echo "no way to $*" >&2;; esac\n')
+    program.chmod(0o755)
+    stream = make_output("srt://127.0.0.1:9000?passphrase=topsecret123")
+    stream.open(PictureFormat(width=320, height=192, rate=Fraction(30)))
+
+    def write_on() -> None:
+        for index in range(300):
+            stream.write(LiveFrame(image=np.zeros((192, 320, 3), np.uint8), captured=index / 30, index=index))
+            time.sleep(0.02)
+
+    with pytest.raises(OutputLost) as lost:
+        write_on()
+    assert "topsecret123" not in str(lost.value)
+    assert "no way to" in str(lost.value)
+    stream.close()
 
 
 @pytest.mark.parametrize("url", ["udp://", "udp://127.0.0.1", "tcp://host:port", "rtmp://host"])

@@ -200,9 +200,9 @@ def open_stream(request: CameraRequest) -> StreamCamera:
 
 
 def without_secrets(source: str) -> str:
-    """A URL without the user and password in it, for messages and statistics."""
+    """A URL for messages and statistics: without user and password, and the query, where cameras take them too."""
     scheme, separator, rest = source.partition("://")
-    authority, slash, path = rest.partition("/")
+    authority, slash, path = rest.partition("?")[0].partition("/")
     return scheme + separator + authority.rpartition("@")[2] + slash + path if separator else source
 
 

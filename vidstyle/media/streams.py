@@ -10,6 +10,7 @@ import av
 import av.error
 from av.container import OutputContainer
 
+from vidstyle.errors import OutputError
 from vidstyle.media.live_encoder import LiveEncoder
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound
 from vidstyle.media.transport import Transport, transport_for
@@ -24,12 +25,14 @@ _MUXER_OPTIONS = {
 
 
 def without_key(url: str) -> str:
-    """A stream's address as it may be shown: whoever sees an RTMP address to its end can stream in its owner's name."""
+    """A stream's address as it may be shown: whoever sees all of RTMP's or SRT's can stream in its owner's name."""
     parts = urlsplit(url)
-    if parts.scheme not in ("rtmp", "rtmps"):
-        return url
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}/{parts.path.strip('/').rpartition('/')[0]}"
+    if parts.scheme in ("rtmp", "rtmps"):
+        return f"{parts.scheme}://{host}/{parts.path.strip('/').rpartition('/')[0]}"
+    if parts.scheme == "srt":
+        return f"srt://{host}{parts.path}"  # the query holds the passphrase
+    return url.replace(parts.netloc, host, 1)
 
 
 class TransportStream:
@@ -43,6 +46,7 @@ class TransportStream:
     def __init__(self, url: str, *, transport: Transport | None = None) -> None:
         """Raises UsageError for an address that is none."""
         self.name = without_key(url)
+        self._url = url
         self._transport = transport or transport_for(url)
         self._picture: PictureFormat | None = None
         self._container: OutputContainer | None = None
@@ -74,7 +78,10 @@ class TransportStream:
 
     def _connect(self) -> None:
         assert self._picture
-        self._transport.connect()
+        try:
+            self._transport.connect()
+        except OutputError as error:
+            raise type(error)(self._shown(error)) from error
         muxer = self._transport.muxer
         self._container = av.open(self._transport, "w", format=muxer, options=_MUXER_OPTIONS[muxer])
         self._encoder = LiveEncoder(self._container, self._picture)
@@ -87,10 +94,14 @@ class TransportStream:
         except (OutputLost, av.error.FFmpegError, OSError) as error:
             self._transport.hang_up()  # first: the stream's end would wait for this receiver again
             self._end_stream()
-            why = str(error) if isinstance(error, OutputLost) else f"{self.name}: {error.strerror or error}"
+            why = self._shown(error) if isinstance(error, OutputLost) else f"{self.name}: {error.strerror or error}"
             if self._transport.is_called:
                 raise ReceiverAbsent(why) from error
             raise OutputLost(why) from error
+
+    def _shown(self, error: Exception) -> str:
+        """An error's message without the address's secrets, which ffmpeg's own last words repeat."""
+        return str(error).replace(self._url, without_key(self._url))
 
     def _end_stream(self) -> None:
         """Finish the stream as well as the receiver lets us."""
