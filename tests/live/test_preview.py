@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from tests.live.x_display import Display, needs_display
 from vidstyle.errors import OutputError
 from vidstyle.live.keys import KEYS
 from vidstyle.live.legend import help_lines
-from vidstyle.media.preview import check_display
+from vidstyle.media.preview import Preview, check_display
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,8 +113,11 @@ def test_keys_steer_what_is_seen(display: Display, session: subprocess.Popen, tm
     display.press("r")
     display.wait_until(lambda: list(tmp_path.glob("vidstyle-*.png")), "s saves a snapshot")
     display.wait_until(lambda: list(tmp_path.glob("vidstyle-*.mp4")), "r records")
+    # The codes of these end in bytes that are letters: q, r, s and so on.
+    display.press("Left", "Up", "Right", "Down", "Home", "Insert", "Prior", "F1")
     display.press("q")
     out = finish(session)
+    assert len(list(tmp_path.glob("vidstyle-*"))) == 2, "one snapshot, one recording"
     for words in (
         "mirror=True", "keep_colors=True", "split=True", "stabilize=True", "frozen=True", "overlay=False",
         "stroke=1.4", "('blue', 0.75), ('red', 0.25)", "strength=0.9", "help=False", "recording=None",
@@ -134,6 +138,29 @@ def test_every_ending_is_clean(display: Display, session: subprocess.Popen, endi
         session.send_signal(signal.SIGINT if ending == "interrupt" else signal.SIGTERM)
     out = finish(session)
     assert "'in_flight': 0" in out
+
+
+@pytest.mark.parametrize(
+    ("code", "pressed"),
+    [
+        (ord("n"), ["n"]),
+        (ord("n") | 1 << 20, ["n"]),  # with NumLock, as GTK tells it
+        (27, ["\x1b"]),
+        (0xFF51, []),  # Left
+        (0x25 << 16, []),  # Left, as Windows tells it
+        (0xFFE1 | 1 << 20, []),  # Shift
+        (-1, []),
+    ],
+)
+def test_only_plain_keys_are_pressed(monkeypatch, code: int, pressed: list[str]) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(cv2, "waitKeyEx", lambda delay: code)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *which: 1.0)
+    monkeypatch.setattr("vidstyle.media.preview.press", lambda key, control: seen.append(key))
+    preview = Preview(make_control(), dict)
+    preview._is_open = True
+    preview.tend()
+    assert seen == pressed
 
 
 def test_without_a_display_the_error_says_what_to_use(monkeypatch) -> None:

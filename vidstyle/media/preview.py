@@ -72,9 +72,11 @@ class Preview:
         """Look after keys and the window itself."""
         if not self._is_open:
             return
-        code = cv2.waitKey(1)
-        if code >= 0:
-            self._press(chr(code & 0xFF))
+        # Above 16 bits are modifiers, such as NumLock. Only whole codes tell an arrow (X's 0xFF51) from a Q (0x51);
+        # -1, no key, becomes 0xFFFF, and an arrow of Windows' 0.
+        code = cv2.waitKeyEx(1) & 0xFFFF
+        if 0 < code < 128:
+            self._press(chr(code))
         try:
             visible = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:  # Qt's way of saying that the last window is gone
