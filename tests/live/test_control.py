@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -230,6 +231,23 @@ def test_a_snapshot_and_a_recording_are_made_while_live(start_session, tmp_path:
         assert len(both) >= 4
         film, live = np.array(both).T
         np.testing.assert_allclose(film - film[0], live - live[0], atol=0.001)
+
+
+def test_two_recordings_within_a_second_are_both_kept(start_session, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    control, output = make_control(), Collector()
+    session = start_session([output], control=control, open_film=make_output)
+    session.wait_for(lambda: len(output.frames) > 5)
+    time.sleep(1.05 - time.time() % 1)  # the next second has just begun
+    for _ in range(2):
+        control.record()
+        name = control.settings.recording
+        session.wait_for(lambda name=name: session.loop.as_json()["outputs"].get(name, {}).get("delivered", 0) > 0)
+        control.record()
+        session.wait_for(lambda: not session.loop._recorder.outlets())
+    report = session.finish()
+    assert sorted(file.name for file in tmp_path.iterdir()) == report["recordings"]
+    assert len(report["recordings"]) == 2
 
 
 def test_a_recording_that_fails_is_told_and_the_session_goes_on(start_session, tmp_path: Path, monkeypatch) -> None:

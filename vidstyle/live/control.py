@@ -11,6 +11,7 @@ from typing import Any
 
 from vidstyle.errors import UsageError
 from vidstyle.live.look import Blend, Fader, look_of
+from vidstyle.live.recorder import dated_name
 from vidstyle.live.statistics import Clock
 from vidstyle.painter import Look
 from vidstyle.settings import check_strength
@@ -220,7 +221,7 @@ class Control:
             if running:
                 self._change(recording=None)
             else:
-                self._change(recording=path if isinstance(path, str) else time.strftime("vidstyle-%Y%m%d-%H%M%S.mp4"))
+                self._change(recording=path if isinstance(path, str) else dated_name(".mp4"))
 
     def quit(self) -> None:
         """Ask the session to end; it closes its recording and outputs itself."""

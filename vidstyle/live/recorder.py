@@ -22,6 +22,11 @@ OpenFilm = Callable[[str], LiveOutput]
 Say = Callable[[str], None]
 
 
+def dated_name(suffix: str) -> str:
+    """A name with date and time, down to the millisecond: keys are pressed more than once a second."""
+    return f"{datetime.now().strftime('vidstyle-%Y%m%d-%H%M%S-%f')[:-3]}{suffix}"
+
+
 class Recorder:
     """Follows the control's wish for a recording; opening and closing files happens in threads of its own."""
 
@@ -59,7 +64,7 @@ class Recorder:
 
     def save(self, image: ImageArray, path: Path | None) -> None:
         """Save `image` (H, W, 3) uint8 RGB as PNG (or what the name says) in the background."""
-        name = path or Path(datetime.now().strftime("vidstyle-%Y%m%d-%H%M%S-%f")[:-3] + ".png")
+        name = path or Path(dated_name(".png"))
         self._run(lambda: self._save(image, name))
 
     def stop(self) -> None:
