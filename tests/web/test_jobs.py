@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from tests.web.conftest import ENGINES, ORDER, Visitor, wait_for
-from vidstyle.errors import Interrupted
+from vidstyle.errors import Interrupted, OutputError
 from vidstyle.fileloop import Progress
 from vidstyle.interrupts import StopRequest
 from vidstyle.pipeline import render
@@ -57,12 +58,28 @@ def test_a_job_is_a_rendering(
         assert [stream.type for stream in painted.streams] == ["video", "audio"]
 
 
-def test_the_result_is_given_in_parts_and_whole(visitor: Visitor, make_film: MakeFilm) -> None:
+def test_the_result_is_given_in_parts_and_whole(
+    visitor: Visitor, studio: Studio, make_film: MakeFilm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, go_on = threading.Event(), threading.Event()
+
+    def halting_render(*files: Path, progress: Callable[[Progress], None], **more: Any) -> RenderReport:
+        def follow(now: Progress) -> None:
+            progress(now)
+            half.set()
+            go_on.wait(20)
+
+        return render(*files, progress=follow, **more)
+
+    monkeypatch.setattr(studio.jobs, "_render", halting_render)
     job = start(visitor, visitor.upload(make_film(frames=3)).json["id"])
-    assert visitor.get(f"/api/jobs/{job}/result").status in (200, 404), "not before it is whole"
+    assert half.wait(20)
+    assert visitor.get(f"/api/jobs/{job}/result").status == 404, "not before it is whole"
+    go_on.set()
     visitor.wait_for_job(job, "done")
     whole = visitor.get(f"/api/jobs/{job}/result")
     assert (whole.status, whole.headers["Content-Type"], whole.body[4:8]) == (200, "video/mp4", b"ftyp")
+    assert whole.body == (tmp_path / "films" / "in-mosaic.mp4").read_bytes()
     size = len(whole.body)
     end = size - 1
     for asked, first, last in (("0-9", 0, 9), ("5-", 5, end), ("-4", size - 4, end), (f"3-{size * 2}", 3, end)):
@@ -102,10 +119,17 @@ def test_what_cannot_work_is_refused_at_once(visitor: Visitor, tmp_path: Path) -
     assert visitor.get("/api/jobs/nothing/result").status == 404
 
 
-class SlowRender:
-    """`render` with a film that goes on until it is stopped, and keeps its `.part` as the real one does."""
+STOPPED = Interrupted("stopped after 5 frames")
 
-    def __init__(self) -> None:
+
+class SlowRender:
+    """`render` with a film that goes on until it is stopped, and keeps its `.part` as the real one does.
+
+    What comes then is `ending`: an error, or None where the film is whole before the stop is heard.
+    """
+
+    def __init__(self, ending: Exception | None = STOPPED) -> None:
+        self.ending = ending
         self.painted = threading.Event()
         self.go_on = threading.Event()
 
@@ -122,7 +146,13 @@ class SlowRender:
             if self.go_on.is_set():
                 part.rename(target)
                 raise RuntimeError("a library's own error")
-        raise Interrupted("stopped after 5 frames")
+        if self.ending:
+            raise self.ending
+        part.rename(target)
+        return RenderReport(
+            input=str(source), output=str(target), frames_in=5, frames_out=5, width=64, height=48, seconds=2.0, fps=2.5,
+            backend=None, device=None, precision=None, styles={"mosaic": 1.0}, strength=1.0, network="live",
+        )  # fmt: skip
 
 
 def slow_jobs(library: Library, tmp_path: Path, render: SlowRender) -> tuple[Jobs, Source]:
@@ -152,6 +182,55 @@ def test_progress_is_told_and_a_cancelled_job_leaves_nothing(library: Library, t
     assert third.error == "unexpected RuntimeError: a library's own error"
     assert jobs.cancel(third.id).state == "failed"
     assert [job.id for job in jobs.jobs()] == [third.id, second.id, first.id]
+    jobs.close()
+
+
+@pytest.mark.parametrize(
+    ("ending", "state", "error"),
+    [
+        (OutputError("no room left"), "failed", "no room left"),
+        (RuntimeError("a library's own error"), "failed", "unexpected RuntimeError: a library's own error"),
+        (None, "cancelled", ""),
+    ],
+)
+def test_a_cancelled_job_leaves_nothing_however_it_ends(
+    library: Library, tmp_path: Path, ending: Exception | None, state: str, error: str
+) -> None:
+    slow = SlowRender(ending)
+    jobs, source = slow_jobs(library, tmp_path, slow)
+    job = jobs.start(source, MOSAIC)
+    assert slow.painted.wait(10)
+    jobs.cancel(job.id)
+    wait_for(lambda: job.state not in ("preparing", "painting"))
+    assert (job.state, job.error, job.report) == (state, error, None)
+    assert list((tmp_path / "films").iterdir()) == []
+    jobs.close()
+
+
+def test_a_cancelled_job_that_found_its_name_taken_leaves_what_is_not_its_own(library: Library, tmp_path: Path) -> None:
+    slow = SlowRender(OutputError("in-mosaic.mp4 exists already"))
+    jobs, source = slow_jobs(library, tmp_path, slow)
+    job = jobs.start(source, MOSAIC)
+    assert slow.painted.wait(10)
+    job.target.write_text("somebody else's")
+    jobs.cancel(job.id)
+    wait_for(lambda: job.state == "failed")
+    assert [file.name for file in (tmp_path / "films").iterdir()] == ["in-mosaic.mp4"]
+    jobs.close()
+
+
+def test_what_cannot_be_removed_is_said_and_the_next_job_gets_its_turn(library: Library, tmp_path: Path) -> None:
+    slow = SlowRender()
+    jobs, source = slow_jobs(library, tmp_path, slow)
+    job = jobs.start(source, MOSAIC)
+    assert slow.painted.wait(10)
+    (tmp_path / "films" / "in-mosaic.mp4.part").unlink()
+    (tmp_path / "films" / "in-mosaic.mp4.part").mkdir()
+    jobs.cancel(job.id)
+    wait_for(lambda: job.state == "failed")
+    assert job.error.startswith("in-mosaic.mp4 cannot be removed: ")
+    after = jobs.start(source, MOSAIC)
+    wait_for(lambda: after.state == "painting")
     jobs.close()
 
 

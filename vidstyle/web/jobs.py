@@ -120,7 +120,10 @@ class Jobs:
             return self._jobs[job_id]
 
     def cancel(self, job_id: str) -> Job:
-        """End it and keep nothing of it; a job that is over stays what it is. Raises NothingThere."""
+        """End it and keep nothing of it, even if it is whole by then; a job that is over stays what it is.
+
+        Raises NothingThere.
+        """
         job = self.find(job_id)
         with self._changed:
             job.discard = True
@@ -160,6 +163,7 @@ class Jobs:
             if progress.frames:
                 job.state = "painting"
 
+        state: State = "failed"
         try:
             job.report = self._render(
                 self._shelf.file(job.source),
@@ -169,15 +173,15 @@ class Jobs:
                 progress=follow,
                 stop=job.stop,
             )
-            job.state = "done"
+            state = "done"
         except Interrupted:
-            job.state = "cancelled"
-            if job.discard:
-                part_path(job.target).unlink(missing_ok=True)
+            state = "cancelled"
         except VidstyleError as error:
-            job.error, job.state = self._shelf.in_their_words(error, job.source), "failed"
+            job.error = self._shelf.in_their_words(error, job.source)
         except Exception as error:  # a library's, or our own: one film must not end the studio
-            job.error, job.state = f"unexpected {type(error).__name__}: {error}", "failed"
+            job.error = f"unexpected {type(error).__name__}: {error}"
+        with self._changed:  # a cancel comes before this, or too late
+            job.state = _discarded(job, state) if job.discard else state
 
     def _free_name(self, source: Source, order: Order) -> Path:
         """Where the result goes: never onto a file that is there, nor onto another job's."""
@@ -189,6 +193,20 @@ class Jobs:
             number += 1
             target = self.folder / f"{wanted.stem}-{number}{wanted.suffix}"
         return target
+
+
+def _discarded(job: Job, state: State) -> State:
+    """Remove what a job has left that has come to `state`; the state it is in then."""
+    # The film only where it is this job's own: one that is there already is what a job can fail of.
+    left = [part_path(job.target), *([job.target] if state == "done" else [])]
+    try:
+        for path in left:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        job.error = f"{job.target.name} cannot be removed: {error.strerror or error}"
+        return "failed"
+    job.report = None
+    return "cancelled" if state == "done" else state
 
 
 def _file_name(source: Source, order: Order) -> str:

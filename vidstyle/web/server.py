@@ -112,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "vidstyle", ""
     timeout = PATIENCE
     _unread = 0
+    _is_cut_off = False
 
     def do_GET(self) -> None:
         self._serve("GET")
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
             self._fail(code, str(error))
         except OSError:
-            raise  # the visitor has left
+            raise  # the visitor has left, or a file breaks off whose beginning is sent
         except Exception as error:
             self._fail(500, f"unexpected {type(error).__name__}: {error}")
 
@@ -156,10 +157,19 @@ class _Handler(BaseHTTPRequestHandler):
             read=self._read,
             range=self.headers.get("Range", ""),
         )
-        return route(self.server.studio, request, *names)
+        try:
+            return route(self.server.studio, request, *names)
+        except OSError as error:
+            if self._is_cut_off:
+                raise
+            raise OutputError(f"unexpected {type(error).__name__}: {error}") from error
 
     def _read(self, count: int) -> bytes:
-        data = self.rfile.read(min(count, self._unread))
+        try:
+            data = self.rfile.read(min(count, self._unread))
+        except OSError:
+            self._is_cut_off = True
+            raise
         self._unread -= len(data)
         return data
 
