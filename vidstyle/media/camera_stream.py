@@ -49,7 +49,7 @@ class StreamCamera:
     def __init__(self, container: InputContainer, request: CameraRequest, *, finite: bool) -> None:
         if not container.streams.video:
             container.close()
-            raise InputError(f"{request.source}: no picture in it, only sound or data")
+            raise InputError(f"{without_secrets(request.source)}: no picture in it, only sound or data")
         self._request = request
         self._container = container
         self._finite = finite
