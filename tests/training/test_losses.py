@@ -51,6 +51,23 @@ def test_relative_losses() -> None:
     assert torch.allclose(style_loss(0 * gram(a), gram(a)), torch.ones(2))
 
 
+def test_content_is_relative_to_no_less_than_an_ordinary_photograph() -> None:
+    torch.manual_seed(0)
+    weights = LossWeights(content_layers=("relu2_1",))
+    painting, photograph = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    smooth = 0.5 + 0.1 * (photograph - 0.5)
+    vgg = VGG()
+    wanted = {name: vgg(x, ["relu2_1"])["relu2_1"] for name, x in {"ordinary": photograph, "smooth": smooth}.items()}
+    painted = vgg(painting, ["relu2_1"])["relu2_1"]
+    loss = PerceptualLoss(vgg, weights, period=8, photographs=[photograph])
+    difference = (painted - wanted["smooth"]).square().sum() / wanted["ordinary"].square().sum()
+    assert loss.look(painting, smooth)[1].item() == pytest.approx(difference.item(), rel=1e-5)
+    assert difference < content_loss(painted, wanted["smooth"])
+    assert loss.look(painting, photograph)[1].item() == pytest.approx(
+        content_loss(painted, wanted["ordinary"]).item(), rel=1e-5
+    )
+
+
 def test_what_is_learned_is_what_is_judged() -> None:
     assert LossWeights().style_layers == STYLE_LAYERS
     assert LossWeights().content_layers == (CONTENT_LAYER,)
@@ -66,8 +83,8 @@ def test_total_variation_of_stripes() -> None:
 def test_perceptual_loss_falls_when_the_picture_nears_its_targets() -> None:
     torch.manual_seed(0)
     weights = LossWeights(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
-    loss = PerceptualLoss(VGG(), weights, period=8)
     painting, photograph = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    loss = PerceptualLoss(VGG(), weights, period=8, photographs=[photograph])
     targets = {layer: g[None] for layer, g in loss.targets([painting]).items()}
     content, style, _ = loss(photograph, photograph, targets)
     assert content.item() == 0
@@ -79,8 +96,8 @@ def test_perceptual_loss_falls_when_the_picture_nears_its_targets() -> None:
 
 def test_several_paintings_make_one_target() -> None:
     torch.manual_seed(0)
-    loss = PerceptualLoss(VGG(), LossWeights(style_layers=("relu1_1",)), period=8)
     a, b = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 24, 16)
+    loss = PerceptualLoss(VGG(), LossWeights(style_layers=("relu1_1",)), period=8, photographs=[a])
     both = loss.targets([a, b])["relu1_1"]
     assert torch.allclose(both, (loss.targets([a])["relu1_1"] + loss.targets([b])["relu1_1"]) / 2)
 
@@ -156,8 +173,8 @@ def test_marks_whose_mean_is_even_are_seen_by_vgg(ring: Tensor) -> None:
     """Rings and their negatives leave no trace in the mean colour of a cell; edges have no sign."""
     torch.manual_seed(0)
     weights = LossWeights(content_layers=("relu2_1",), style_layers=("relu2_1", "relu3_1"))
-    loss = PerceptualLoss(VGG(), weights, period=8)
     both = stamped(ring, 0.5) - stamped(ring, 0.5) + 0.4
+    loss = PerceptualLoss(VGG(), weights, period=8, photographs=[both])
     rolled = both.clone()  # every row of cells by another offset: the same rings, not on a lattice
     for row in range(28):
         rolled[:, :, 8 * row : 8 * row + 8] = both[:, :, 8 * row : 8 * row + 8].roll(int(torch.randint(8, ())), -1)

@@ -39,7 +39,7 @@ def trainer(folder: Path, names: list[str], known: dict[str, torch.Tensor], pain
         weights=LossWeights(content=0, style_layers=("relu1_1", "relu2_1")),
         tune="style",
     )
-    return Trainer(recipe, VGG(), device=torch.device("cpu"), start=start)
+    return Trainer(recipe, VGG(), device=torch.device("cpu"), samples=[painting], start=start)
 
 
 @pytest.mark.parametrize("nearest", ["dull", "bright", "odd"])

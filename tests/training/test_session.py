@@ -121,7 +121,7 @@ def test_a_recipe_continues_a_shipped_network_with_one_more_style(
     assert run(words) == 0
     started, ended = (read_weights(found.network(name).graph) for name in ("live", "next"))
     # A rate of 0 learns nothing; publishing rounds.
-    assert all(np.array_equal(ended[name], weight.astype(np.float16)) for name, weight in started.items())
+    assert all(np.allclose(ended[name], weight, rtol=2**-8, atol=0) for name, weight in started.items())
     assert found.style("mine", found.network("next")).vector.size
 
 

@@ -22,6 +22,7 @@ from vidstyle.training.trainer import Progress, Recipe, StyleTarget, Trainer  # 
 
 TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=2, end_kernel=3, skips=True)
 CPU = torch.device("cpu")
+GREY = torch.full((1, 3, 32, 32), 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def recipe(folder: Path) -> Recipe:
 
 def trainer(recipe: Recipe) -> Trainer:
     torch.manual_seed(5)
-    return Trainer(recipe, VGG(), device=CPU)
+    return Trainer(recipe, VGG(), device=CPU, samples=[GREY])
 
 
 def test_training_lowers_the_loss(recipe: Recipe, folder: Path) -> None:
@@ -61,7 +62,8 @@ def test_training_lowers_the_loss(recipe: Recipe, folder: Path) -> None:
     longer = replace(recipe, steps=60, crop=32, rate=1e-2, weights=replace(recipe.weights, steadiness=0, identity=0))
     beginner = trainer(recipe)
     start = beginner.network.state_dict(), {name: beginner.vector(name) for name in beginner.names}
-    learner = Trainer(longer, VGG(), device=CPU, start=start)  # with a start, so that no weight rises meanwhile
+    # With a start, so that no weight rises meanwhile.
+    learner = Trainer(longer, VGG(), device=CPU, samples=[GREY], start=start)
     learner.run(Photographs(folder / "photos", 32), report=reports.append, every=20)
     assert [r.step for r in reports] == [20, 40, 60]
     assert reports[-1].losses["style"] < 0.8 * reports[0].losses["style"]
@@ -95,7 +97,8 @@ def test_tuning_leaves_the_rest_alone(recipe: Recipe, folder: Path, tune, moving
     start = trainer(recipe)
     before = {k: v.clone() for k, v in start.network.state_dict().items()}
     vectors = {name: start.vector(name) for name in start.names}
-    tuned = Trainer(replace(recipe, tune=tune, identity_share=0, steps=4), VGG(), device=CPU, start=(before, vectors))
+    recipe = replace(recipe, tune=tune, identity_share=0, steps=4)
+    tuned = Trainer(recipe, VGG(), device=CPU, samples=[GREY], start=(before, vectors))
     tuned.run(Photographs(folder / "photos", 48))
     changed = {k.split(".")[0] for k, v in tuned.network.state_dict().items() if not torch.equal(v, before[k])}
     assert changed == moving

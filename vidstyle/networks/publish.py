@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from vidstyle.errors import OutputError
 from vidstyle.frames import StyleVector
@@ -33,13 +34,19 @@ def publish_network(
     `identity` (S,) float32 is the vector with which the network gives the picture back; None where the style
     `identity` has it.
 
-    Weights are rounded to float16's precision, more than bf16 computes with: the zeros at their ends compress away,
-    so that a wheel or an archive takes two thirds of the room.
+    Weights are rounded to bf16's precision, so engines that compute in it have them exactly: the zeros at their ends
+    compress away, so that a wheel or an archive takes half of the room.
     """
     from vidstyle.networks.graph import build_graph
 
-    rounded = {key: np.asarray(weight, np.float16).astype(np.float32) for key, weight in weights.items()}
+    rounded = {key: _to_bf16(np.asarray(weight, np.float32)) for key, weight in weights.items()}
     return publish_graph(root, name, build_graph(architecture, rounded), architecture=architecture, identity=identity)
+
+
+def _to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The nearest values with eight significant bits."""
+    fraction, exponent = np.frexp(values)
+    return np.ldexp(np.round(fraction * 2**8) / np.float32(2**8), exponent)
 
 
 def publish_graph(

@@ -57,10 +57,13 @@ class _Gram(torch.autograd.Function):
         return to_features.permute(0, 3, 1, 2)
 
 
-def content_loss(painted: Tensor, photograph: Tensor) -> Tensor:
-    """|F(y) - F(x)|^2 / |F(x)|^2 of each picture, (N,), for (N, C, H, W) activations."""
+def content_loss(painted: Tensor, photograph: Tensor, *, least: float = 0.0) -> Tensor:
+    """|F(y) - F(x)|^2 / |F(x)|^2 of each picture, (N,), for (N, C, H, W) activations.
+
+    A photograph whose activations have a mean square below `least` counts as having that.
+    """
     painted, photograph = painted.float(), photograph.float()
-    return (painted - photograph).square().sum((1, 2, 3)) / photograph.square().sum((1, 2, 3))
+    return (painted - photograph).square().mean((1, 2, 3)) / photograph.square().mean((1, 2, 3)).clamp_min(least)
 
 
 def style_loss(painted: Tensor, target: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class LossWeights:
     network's own lattice.
     """
 
-    content: float = 3.0
+    content: float = 6.5
     style: float = 7.0
     variation: float = 3.0
     steadiness: float = 200.0
@@ -155,10 +158,25 @@ class LossWeights:
 
 
 class PerceptualLoss:
-    """What is judged by VGG's activations: content, style, and marks on a lattice of `period` pixels."""
+    """What is judged by VGG's activations: content, style, and marks on a lattice of `period` pixels.
 
-    def __init__(self, vgg: VGG, weights: LossWeights, *, period: int) -> None:
+    `photographs`, each (1, 3, H, W) in 0..1, say how strong the activations of an ordinary one are. Smooth crops, which
+    have a fifth of that and take on the painting's strength whatever the network does, would otherwise count up to
+    five times as much as others in the content loss, and teach the network little but to leave them bare.
+    """
+
+    def __init__(self, vgg: VGG, weights: LossWeights, *, period: int, photographs: Sequence[Tensor]) -> None:
         self.vgg, self.weights, self.period = vgg, weights, period
+        self.ordinary = self._strengths(photographs)
+
+    @torch.no_grad()
+    def _strengths(self, photographs: Sequence[Tensor]) -> dict[str, float]:
+        """The mean square of photographs' activations, per content layer."""
+        found = [self.vgg(photograph, self.weights.content_layers) for photograph in photographs]
+        return {
+            layer: sum(f[layer].float().square().mean().item() for f in found) / len(found)
+            for layer in self.weights.content_layers
+        }
 
     @torch.no_grad()
     def targets(self, paintings: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -181,7 +199,10 @@ class PerceptualLoss:
         with torch.no_grad():
             wanted = self.vgg(photographs, self.weights.content_layers)
         found = self.vgg(painted, self.weights.layers)
-        content = [content_loss(found[layer], wanted[layer]) for layer in self.weights.content_layers]
+        content = [
+            content_loss(found[layer], wanted[layer], least=self.ordinary[layer])
+            for layer in self.weights.content_layers
+        ]
         return found, torch.stack(content).mean(0)
 
     def style(self, found: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:

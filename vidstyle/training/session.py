@@ -32,6 +32,9 @@ from vidstyle.training.trainer import Progress, Recipe, Trainer
 
 Start = tuple[dict[str, Tensor], dict[str, Tensor]]
 
+SAMPLES = 32
+"""Photographs that stand for all of them; every eighth is on the sample sheet."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -74,7 +77,8 @@ def train(
     device = torch.device(find_device(session.device))
     say(f"training on {device}: {len(photographs.paths)} photographs, {session.recipe.steps} steps")
     start = _start_from(library, session.start, session.recipe) if session.start else None
-    trainer = Trainer(session.recipe, load_vgg(say=say), device=device, start=start)
+    samples = photographs.samples(SAMPLES, longest=384)
+    trainer = Trainer(session.recipe, load_vgg(say=say), device=device, samples=samples, start=start)
     if resume and checkpoint.exists():
         trainer.resume(checkpoint)
         say(f"resuming at step {trainer.step}")
@@ -86,14 +90,13 @@ def train(
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
         for name, known in begin_at_nearest(trainer, start[1], beginning).items():
             say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
-    samples = photographs.samples(4, longest=384)
     counted = time.process_time()
 
     def tell(progress: Progress) -> None:
         nonlocal counted
         write_losses(log, progress, cpu=time.process_time() - counted)
         counted = time.process_time()
-        _write_sheet(session.run / "samples.png", trainer, samples)
+        _write_sheet(session.run / "samples.png", trainer, samples[:: SAMPLES // 4])
         report(progress)
 
     session.run.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -123,6 +123,7 @@ class Trainer:
 
     `start` is the state of a trained network and its vectors by style name (identity included), as
     `TransformNetwork.state_dict()` and (S,) tensors; without it training starts from nothing.
+    `samples` are some whole photographs, (1, 3, H, W) in 0..1, like those that it will learn from.
     `vgg` becomes the trainer's: it is moved to `device`, its kernels into the type that training computes in.
     """
 
@@ -132,6 +133,7 @@ class Trainer:
         vgg: VGG,
         *,
         device: torch.device,
+        samples: Sequence[Tensor],
         start: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None,
     ) -> None:
         self.recipe, self.device = recipe, device
@@ -152,7 +154,9 @@ class Trainer:
             self.vectors.register_hook(lambda slope: slope * learned)
         vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         vgg.convolutions.to(training_type(device))  # once; autocast would do it in every step
-        self.loss = PerceptualLoss(vgg, recipe.weights, period=recipe.architecture.stride)
+        self.loss = PerceptualLoss(
+            vgg, recipe.weights, period=recipe.architecture.stride, photographs=[s.to(device) for s in samples]
+        )
         paintings = [
             [read_picture(path, longest=style.size, trim=style.trim).to(device) for path in style.paintings]
             for style in recipe.styles
