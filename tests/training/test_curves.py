@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the torch extra")
 
+from vidstyle.errors import InputError, OutputError, UsageError, VidstyleError
 from vidstyle.training.curves import main, read_losses, write_losses
 from vidstyle.training.trainer import Progress
 
@@ -43,3 +44,26 @@ def test_a_panel_for_each_loss_and_a_line_for_each_run(table: Path, tmp_path: Pa
     assert style[0][1] < style[1][1] < other_style[0][1]  # less loss, further down
     assert style[0][0] < style[1][0] < other_style[0][0] < other_content[0][0]
     assert "all & more" in {e.text for e in svg.iter(f"{space}text")}
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ([], UsageError),
+        (["x.svg"], UsageError),
+        (["x.svg", "losses.tsv"], UsageError),
+        (["x.svg", "run=nowhere.tsv"], InputError),
+        (["x.svg", "run=empty.tsv"], InputError),
+        (["x.svg", "run=other.tsv"], InputError),
+        (["nowhere/x.svg", "run=losses.tsv"], OutputError),
+    ],
+)
+def test_words_that_cannot_be_drawn_are_refused(
+    words: list[str], error: type[VidstyleError], table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(table.parent)
+    Path("empty.tsv").touch()
+    Path("other.tsv").write_text("50\t2.0\tnonsense\n")
+    with pytest.raises(error):
+        main(words)
+    assert not Path("x.svg").exists()

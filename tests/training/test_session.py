@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from vidstyle.networks.architecture import ARCHITECTURES  # noqa: E402
 from vidstyle.networks.graph import read_weights  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.styles import IDENTITY, Library  # noqa: E402
+from vidstyle.training.trainer import Trainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,7 @@ def test_an_existing_style_or_run_is_not_overwritten(place: Path, capsys: pytest
     [
         (["--name", "identity"], "'identity' is the style that every strength starts from"),
         (["--name", "live", "--tune", "all"], "'live' is a network that other styles need (mosaic)"),
+        (["--name", "mosaic"], "vidstyle comes with a style 'mosaic'; choose another --name"),
     ],
 )
 def test_names_that_would_break_other_styles_are_refused(
@@ -149,6 +153,56 @@ def test_names_that_would_break_other_styles_are_refused(
     assert train(place, *words, "-y") == 2
     assert message in capsys.readouterr().err
     assert not (place / "data").exists()
+
+
+def test_a_shipped_style_is_trained_again_where_it_lies(
+    place: Path, library_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = Path(shutil.copytree(library_root, place / "engines"))
+    monkeypatch.setattr("vidstyle.styles.shipped_data", lambda: engines)
+    before = (engines / "styles" / "mosaic" / "live.npy").read_bytes()
+    assert train(place, "--name", "mosaic", "--into", str(engines)) == 2  # it is there already
+    assert train(place, "--name", "mosaic", "--into", str(engines), "-y") == 0
+    assert (engines / "styles" / "mosaic" / "live.npy").read_bytes() != before
+
+
+@pytest.mark.parametrize("flag", ["--run", "--into"])
+def test_a_place_that_cannot_be_written_to_is_refused_at_once(
+    flag: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_VGG", str(place / "nowhere"))  # whatever loads it is too late
+    folder = place / "painting.png" / "x"
+    assert train(place, flag, str(folder)) == 4
+    assert f"{folder} cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_output_error(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "data" / "training" / "mine" / "checkpoint.part").mkdir(parents=True)
+    assert train(place) == 4
+    assert "checkpoint.pt cannot be written: Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_saves_what_was_learned(
+    number: signal.Signals, code: int, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn = Trainer._learn
+
+    def learn_and_stop(self: Trainer, photographs: torch.Tensor) -> dict[str, float]:
+        if self.step == 1:
+            os.kill(os.getpid(), number)
+        return learn(self, photographs)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Trainer, "_learn", learn_and_stop)
+        assert train(place) == code
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "stopped; --resume goes on from" in err
+    assert torch.load(place / "data" / "training" / "mine" / "checkpoint.pt", weights_only=True)["step"] == 1
+    assert train(place, "--resume") == 0
 
 
 @pytest.mark.parametrize("device", ["GPU", "cuda:x", "nothing"])

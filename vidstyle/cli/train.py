@@ -111,11 +111,14 @@ def _check_exist(*paths: Path) -> None:
 
 
 def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace: bool) -> None:
-    """Raise UsageError if a style cannot be called `name`, or what it would take the place of is in use."""
-    from vidstyle.styles import IDENTITY, check_name
+    """Raise UsageError if a style cannot be called `name`, or what it would take the place of is shipped or in use."""
+    from vidstyle.styles import IDENTITY, check_name, shipped_data
 
     if check_name(name) == IDENTITY:
         raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; choose another --name")
+    shipped = shipped_data()
+    if (shipped / "styles" / name / "card.json").exists() and root.resolve() != shipped.resolve():
+        raise UsageError(f"vidstyle comes with a style {name!r}; choose another --name")
     if not replace and (root / "styles" / name / "card.json").exists():
         raise UsageError(f"there is a style {name!r} already; -y replaces it")
     users = [card.name for card in library.cards(name) if name in card.vectors and card.name != name]
@@ -190,6 +193,7 @@ def _by_recipe(
 
 def _train(session: Session, library: Library, *, resume: bool, overwrite: bool) -> list[Path]:
     from vidstyle.errors import Interrupted
+    from vidstyle.interrupts import stop_requests
     from vidstyle.training.session import train as run_session
 
     def report(progress: Progress) -> None:
@@ -198,6 +202,7 @@ def _train(session: Session, library: Library, *, resume: bool, overwrite: bool)
         console.say(f"step {progress.step}/{progress.steps}  {losses}  {left} left")
 
     try:
-        return run_session(session, library, resume=resume, overwrite=overwrite, report=report, say=console.say)
-    except KeyboardInterrupt:
-        raise Interrupted(f"stopped; --resume goes on from {session.run}") from None
+        with stop_requests():
+            return run_session(session, library, resume=resume, overwrite=overwrite, report=report, say=console.say)
+    except Interrupted as error:
+        raise type(error)(f"stopped; --resume goes on from {session.run}") from None

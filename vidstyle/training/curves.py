@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from vidstyle.errors import InputError, UsageError, VidstyleError
+from vidstyle.media.part_file import check_writable, output_error
 from vidstyle.training.trainer import Progress
 
 SHOWN = ("style", "content")
@@ -31,14 +33,21 @@ def write_losses(file: Path, progress: Progress, *, cpu: float) -> None:
 
 
 def read_losses(file: Path) -> dict[str, Curve]:
-    """The curve of each loss in a table that `write_losses` wrote."""
+    """The curve of each loss in a table that `write_losses` wrote, those of `SHOWN` at least. Raises InputError."""
     curves: dict[str, Curve] = {}
     minutes = 0.0
-    for line in file.read_text(encoding="utf-8").splitlines():
-        values = {name: float(value) for name, value in (cell.split("=") for cell in line.split("\t")[2:])}
-        minutes += values.pop("cpu") / 60
-        for name, value in values.items():
-            curves.setdefault(name, []).append((minutes, value))
+    try:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            values = {name: float(value) for name, value in (cell.split("=") for cell in line.split("\t")[2:])}
+            minutes += values.pop("cpu") / 60
+            for name, value in values.items():
+                curves.setdefault(name, []).append((minutes, value))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{file}: not a table of losses, as a training leaves it behind") from error
+    if missing := [name for name in SHOWN if name not in curves]:
+        raise InputError(f"{file}: a table of losses without {missing[0]!r}; has the training begun?")
     return curves
 
 
@@ -80,11 +89,24 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str =
 
 
 def main(words: Sequence[str]) -> None:
-    """OUT.svg NAME=FILE ..."""
-    out, *runs = words
-    named = dict(run.split("=", 1) for run in runs)
-    Path(out).write_text(draw({name: read_losses(Path(file)) for name, file in named.items()}), encoding="utf-8")
+    """OUT.svg NAME=FILE ... Raises UsageError, InputError, OutputError."""
+    if len(words) < 2 or not all("=" in word for word in words[1:]):
+        raise UsageError("name the picture, then runs: python -m vidstyle.training.curves OUT.svg NAME=losses.tsv ...")
+    out = Path(words[0])
+    check_writable(out.parent)
+    named = dict(word.split("=", 1) for word in words[1:])
+    drawn = draw({name: read_losses(Path(file)) for name, file in named.items()})
+    try:
+        out.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise output_error(error, out) from error
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    from vidstyle.cli import console
+
+    try:
+        main(sys.argv[1:])
+    except VidstyleError as error:
+        console.error(str(error))
+        sys.exit(error.exit_code)

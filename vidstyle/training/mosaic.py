@@ -10,11 +10,16 @@ a slightly irregular tile of one colour with grout around it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from vidstyle.errors import OutputError, UsageError, VidstyleError
+from vidstyle.media.part_file import check_target, output_error
 
 Floats = npt.NDArray[np.float64]
 
@@ -125,5 +130,26 @@ def _lay(rng: np.random.Generator, tiles: Tiles, colours: npt.NDArray[np.int64])
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.6).clip(0, 255).round(), np.uint8)
 
 
+def main(words: Sequence[str]) -> None:
+    """OUT.png. Raises UsageError, OutputError."""
+    if len(words) != 1 or not words[0].lower().endswith(".png"):
+        raise UsageError("name the picture to draw: python -m vidstyle.training.mosaic OUT.png")
+    out = Path(words[0])
+    check_target(None, out, overwrite=True)
+    ok, data = cv2.imencode(".png", draw_mosaic()[..., ::-1])
+    if not ok:
+        raise OutputError(f"{out}: the picture could not be encoded")
+    try:
+        out.write_bytes(data.tobytes())
+    except OSError as error:
+        raise output_error(error, out) from error
+
+
 if __name__ == "__main__":
-    cv2.imwrite(sys.argv[1], draw_mosaic()[..., ::-1])
+    from vidstyle.cli import console
+
+    try:
+        main(sys.argv[1:])
+    except VidstyleError as error:
+        console.error(str(error))
+        sys.exit(error.exit_code)

@@ -6,8 +6,10 @@ The run folder holds `checkpoint.pt` (to go on from), `samples.png` (how it look
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import torch
 from torch import Tensor
 
 from vidstyle.backends.torch import find_device
-from vidstyle.errors import UsageError
+from vidstyle.errors import Interrupted, UsageError
 from vidstyle.frames import StyleVector
+from vidstyle.media.part_file import output_error
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
 from vidstyle.networks.publish import publish_file, publish_network, publish_style
@@ -66,10 +69,13 @@ def train(
 ) -> list[Path]:
     """Train and publish; returns the folders written.
 
-    Raises UsageError if an unfinished run is in the way, and what VGG, photographs, the start
-    network or the trainer raise. An exception, Ctrl-C included, leaves a checkpoint to resume from.
+    Raises UsageError if an unfinished run is in the way, OutputError if its folder or the library's root cannot be
+    written to, and what VGG, photographs, the start network or the trainer raise. An exception, Ctrl-C and
+    `Interrupted` included, leaves a checkpoint to resume from.
     """
     check_name(session.network)
+    for folder in (session.run, session.root):
+        _check_writable(folder)
     checkpoint, log = session.run / "checkpoint.pt", session.run / "losses.tsv"
     if checkpoint.exists() and not (resume or overwrite):
         raise UsageError(f"{session.run}: an earlier training lies here; --resume goes on with it, -y starts anew")
@@ -85,7 +91,8 @@ def train(
     else:
         if resume:
             say(f"nothing to go on with in {session.run}: starting anew")
-        log.unlink(missing_ok=True)
+        with _writing(log):
+            log.unlink(missing_ok=True)
     if start is not None and trainer.step == 0:
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
         for name, known in begin_at_nearest(trainer, start[1], beginning).items():
@@ -94,15 +101,17 @@ def train(
 
     def tell(progress: Progress) -> None:
         nonlocal counted
-        write_losses(log, progress, cpu=time.process_time() - counted)
-        counted = time.process_time()
-        _write_sheet(session.run / "samples.png", trainer, samples[:: SAMPLES // 4])
+        with _writing(session.run):
+            write_losses(log, progress, cpu=time.process_time() - counted)
+            counted = time.process_time()
+            _write_sheet(session.run / "samples.png", trainer, samples[:: SAMPLES // 4])
         report(progress)
 
-    session.run.mkdir(parents=True, exist_ok=True)
+    with _writing(session.run):
+        session.run.mkdir(parents=True, exist_ok=True)
     try:
         trainer.run(photographs, report=tell, save_to=checkpoint)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         trainer.save(checkpoint)
         raise
     written = publish(session, trainer, library)
@@ -170,5 +179,28 @@ def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     pixels = (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
     part = path.with_suffix(".part.png")
-    cv2.imwrite(str(part), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    if not cv2.imwrite(str(part), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path.name} could not be written")
     part.replace(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Has the system's refusal to write `path` be an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, path) from error
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise OutputError if nothing can be written to `folder`, or to where it will be made.
+
+    By trying: permissions promise too much to an administrator, in /proc as on a medium that is read only.
+    """
+    with _writing(folder):
+        place = folder
+        while not place.exists():
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place):
+            pass

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError, UsageError
+from vidstyle.media.part_file import output_error
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
@@ -311,20 +312,22 @@ class Trainer:
         return self.vectors[self.names.index(name)].detach().cpu().float().clone()
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; a crash while writing leaves the one before."""
+        """Write a checkpoint; a crash while writing leaves the one before. Raises OutputError."""
         part = path.with_suffix(".part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "names": self.names,
-                "vectors": self.vectors.detach(),
-                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-                "step": self.step,
-            },
-            part,
-        )
-        part.replace(path)
+        state = {
+            "network": self.network.state_dict(),
+            "names": self.names,
+            "vectors": self.vectors.detach(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+        }
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:  # given the name, PyTorch calls a full disk a RuntimeError
+                torch.save(state, file)
+            part.replace(path)
+        except OSError as error:
+            raise output_error(error, path) from error
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe. Raises StyleError if it does not fit."""
