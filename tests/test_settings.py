@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +9,15 @@ import pytest
 from vidstyle.errors import UsageError
 from vidstyle.settings import RenderOptions, Size, config_files, parse_rate, parse_size, parse_time, read_config
 
-COMMANDS = ("render", "webcam")
-KNOWN = ("style", "strength", "keep_colors", "crf")
+COMMANDS = ("render", "webcam", "styles-sheet")
+
+
+@dataclass(frozen=True)
+class Option:
+    is_flag: bool = False
+
+
+KNOWN = {"style": Option(), "strength": Option(), "keep_colors": Option(is_flag=True), "crf": Option()}
 
 
 @pytest.mark.parametrize(
@@ -92,12 +100,12 @@ def test_tiles_may_be_asked_of_what_paints_them() -> None:
     assert RenderOptions(tile=True, backend="openvino", device="CPU", precision="fp32").tile
 
 
-def read(folder: Path, *texts: str) -> dict[str, object]:
+def read(folder: Path, *texts: str, command: str = "render") -> dict[str, object]:
     files = []
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.toml")
         files[-1].write_text(text)
-    return read_config(files, command="render", commands=COMMANDS, known=KNOWN)
+    return read_config(files, command=command, commands=COMMANDS, known=KNOWN)
 
 
 def test_a_commands_table_wins_over_the_top_and_later_files_over_earlier(tmp_path: Path) -> None:
@@ -113,6 +121,13 @@ def test_shared_keys_that_the_command_does_not_know_are_left_out(tmp_path: Path)
     assert read(tmp_path, "stroke = 2.0\n") == {}
 
 
+def test_the_styles_to_paint_with_are_not_those_that_a_sheet_shows(tmp_path: Path) -> None:
+    shared = 'style = ["great-wave:2", "mosaic"]\nstrength = 0.5\n'
+    assert read(tmp_path, shared, command="styles-sheet") == {"strength": 0.5}
+    own = shared + '[styles-sheet]\nstyle = "waves"\n'
+    assert read(tmp_path, own, command="styles-sheet") == {"strength": 0.5, "style": "waves"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -123,6 +138,10 @@ def test_shared_keys_that_the_command_does_not_know_are_left_out(tmp_path: Path)
         ("render = 5\n", "render is a table: write [render]"),
         ("[style]\nname = 'waves'\n", "style is a value, not a table"),
         ("style = \n", "0.toml"),
+        ('[render]\nkeep-colors = "yes"\n', "keep-colors is 'yes'; it is true or false"),
+        ("keep-colors = 1\n", "keep-colors is 1; it is true or false"),
+        ("strength = true\n", "strength is true; it takes a value"),
+        ("[render]\ncrf = false\n", "crf is false; it takes a value"),
     ],
 )
 def test_wrong_keys_and_files_are_errors(tmp_path: Path, text: str, words: str) -> None:

@@ -30,7 +30,6 @@ HOSTILE = [
     "~root/x",
     "concat:a|b",
     "http://127.0.0.1:1/x.pth",
-    "Mosaic",
     "-mosaic",
     "mosaïc",
     "a" * 65,
@@ -108,9 +107,17 @@ def test_a_vector_that_the_card_has_forgotten_is_named(copied: Path) -> None:
         library.style("mosaic", library.network("live"))
 
 
-def test_an_unknown_style_is_named_with_the_nearest(library: Library) -> None:
-    with pytest.raises(StyleError, match="did you mean 'waves'"):
-        library.card("wave")
+@pytest.mark.parametrize("name", ["wave", "Waves", "WAVES", "the waves", " waves "])
+def test_an_unknown_style_is_named_with_the_nearest(library: Library, name: str) -> None:
+    assert parse_style(f"{name}:2") == (name, 2.0)
+    with pytest.raises(StyleError, match=f"no style '{name}' .did you mean 'waves'"):
+        library.card(name)
+
+
+@pytest.mark.parametrize("name", ["Mosaic", "the waves"])
+def test_nothing_is_given_a_name_with_capitals_or_spaces(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a name"):
+        check_name(name)
 
 
 def test_the_users_style_comes_before_the_shipped_one(library_root: Path, copied: Path) -> None:
@@ -139,7 +146,7 @@ def test_a_strength_out_of_range_is_refused(library: Library, strength: float) -
         library.mix([("mosaic", 1.0)], library.network(), strength)
 
 
-@pytest.mark.parametrize("weights", [[], [0.0], [-1.0, 2.0], [float("nan")], [float("inf")]])
+@pytest.mark.parametrize("weights", [[], [0.0], [-1.0, 2.0], [float("nan")], [float("inf")], [1e308, 1e308]])
 def test_weights_that_do_not_add_up_are_refused(library: Library, weights: list[float]) -> None:
     style = library.style("mosaic", library.network())
     with pytest.raises(UsageError, match="weights"):

@@ -107,8 +107,7 @@ class StyleMix:
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
-        if not self.styles or not all(0 <= w < float("inf") for _, w in self.styles) or not self.total:
-            raise UsageError("a mix needs styles with weights of 0 or more, one at least above 0")
+        check_weights([weight for _, weight in self.styles])
 
     @property
     def total(self) -> float:
@@ -156,6 +155,14 @@ class StyleMix:
         ]
 
 
+def check_weights(weights: Sequence[float]) -> None:
+    """Raise UsageError if styles of these weights cannot be mixed."""
+    if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+        raise UsageError("a mix needs styles with weights of 0 or more, one at least above 0")
+    if sum(weights) == float("inf"):  # then every share of it would be 0
+        raise UsageError("the weights of a mix add up to too much; they are relative, so smaller ones do the same")
+
+
 def parse_style(text: str) -> tuple[str, float]:
     """`NAME` or `NAME:WEIGHT` as typed on the command line. Raises UsageError."""
     name, colon, weight_text = text.partition(":")
@@ -170,7 +177,8 @@ def parse_style(text: str) -> tuple[str, float]:
         raise UsageError(f"style {text!r}: the weight after the colon must be a number") from None
     if not 0 <= weight < float("inf"):
         raise UsageError(f"style {text!r}: a weight is 0 or more")
-    return check_name(name), weight
+    _as_name(name)
+    return name, weight
 
 
 def check_name(name: str) -> str:
@@ -182,6 +190,12 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or _DEVICE_NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a name: use up to 64 of a-z, 0-9, - and _, no device names")
     return name
+
+
+def _as_name(typed: str) -> str:
+    """The name that is meant by a style's title, in which only capitals and spaces are wrong, else as `check_name`."""
+    name = re.sub(" +", "-", typed.strip(" ").lower())
+    return name if _NAME.fullmatch(name) and not _DEVICE_NAME.fullmatch(name) else check_name(typed)
 
 
 def user_data() -> Path:
@@ -225,13 +239,13 @@ class Library:
 
         Raises StyleError with the nearest names if there is none.
         """
-        check_name(name)
-        files = [file for root in self.roots if (file := root / "styles" / name / "card.json").is_file()]
-        found = [self._read_card(file) for file in files]
+        meant = _as_name(name)
+        places = [root / "styles" / name / "card.json" for root in self.roots if meant == name]
+        found = [self._read_card(file) for file in places if file.is_file()]
         for card in [card for card in found if network in card.vectors] or found:
             return card
         names = [card.name for card in self.cards()]
-        raise StyleError(f"no style {name!r}{did_you_mean(name, names)}; `vidstyle styles list` shows all")
+        raise StyleError(f"no style {name!r}{did_you_mean(meant, names)}; `vidstyle styles list` shows all")
 
     def network(self, name: str = DEFAULT_NETWORK) -> Network:
         """The network called `name`, verified, with the vectors that are known for it."""
