@@ -46,13 +46,26 @@ def test_impossible_wishes_change_nothing() -> None:
     before = control.settings
     for command, value in (
         ("strength", 1.5), ("stroke", 0), ("mix", []), ("mix", [["blue", -1]]), ("mix", [["blue", 0]]), ("nxt", None),
-        ("strength", []), ("mix", 7), ("mix", [["blue", "x"]]), ("style", None),
+        ("strength", []), ("mix", 7), ("mix", [["blue", "x"]]), ("style", None), ("style", True), ("strength", True),
+        ("strength", 10**400), ("mix", [["blue", 1e308], ["red", 1e308]]), ("next", 3),
     ):  # fmt: skip
         with pytest.raises(UsageError):
             control.perform(command, value)
     assert control.settings == before
     with pytest.raises(UsageError, match="did you mean 'next'"):
         control.perform("nxt")
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}, 1.5])
+def test_a_value_that_does_not_fit_is_told_in_plain_words(value: object) -> None:
+    with pytest.raises(UsageError, match=r"^command 'style' takes the name or the number of a style$"):
+        make_control().perform("style", value)
+
+
+@pytest.mark.parametrize("weights", [(0.0,), (1e308, 1e308)])
+def test_a_session_begins_with_styles_that_can_be_mixed(weights: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="mix"):
+        make_control(styles=tuple(zip(("blue", "red"), weights, strict=False)))
 
 
 def test_an_unknown_style_changes_nothing() -> None:

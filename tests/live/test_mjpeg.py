@@ -98,8 +98,9 @@ def test_the_page_steers_the_session(page: PageSession) -> None:
         assert page.command(name, value) == expected, (name, value)
     for name in ("record", "snapshot"):
         assert page.command(name, "/tmp/anything.png") == 400, "nobody names files from outside"
-    assert page.ask("POST", "/control", "no json", Content_Type="application/json")[0] == 400
-    assert page.ask("POST", "/control", "[]", Content_Type="application/json")[0] == 400
+    for order in ("no json", "[]", "{}", '{"command": 3}', "[" * 4000):
+        status, body, _ = page.ask("POST", "/control", order, Content_Type="application/json")
+        assert (status, json.loads(body)["error"][:22]) == (400, "write a command like {"), order
 
 
 def test_pages_of_other_sites_are_kept_out(page: PageSession) -> None:

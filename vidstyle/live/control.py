@@ -15,11 +15,19 @@ from vidstyle.live.recorder import dated_name
 from vidstyle.live.statistics import Clock
 from vidstyle.painter import Look
 from vidstyle.settings import check_strength
-from vidstyle.styles import Style
+from vidstyle.styles import Style, check_weights
 from vidstyle.suggest import did_you_mean
 
 STROKES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Stroke sizes that the keys step through."""
+
+VALUES = {
+    "style": "the name or the number of a style",
+    "mix": 'pairs of style and weight, such as [["mosaic", 2], ["waves", 1]]',
+    "strength": "a number from 0 to 1",
+    "stroke": "a number from 0.1 to 10",
+}
+"""What commands need as their value. The others take none, or true or false."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +80,7 @@ class Control:
             "snapshot": self.snapshot, "record": self.record, "overlay": self.overlay, "help": self.help,
             "quit": self.quit,
         }  # fmt: skip
+        check_weights([weight for _, weight in settings.styles])
         self._load(settings.styles)
         self._fader = Fader(Blend.of(settings.styles, settings.strength))
 
@@ -109,10 +118,13 @@ class Control:
             raise UsageError(f"no command {command!r}{did_you_mean(command, self._commands)}")
         if command in ("record", "snapshot") and value is not None and not isinstance(value, bool):
             raise UsageError(f"command {command!r} takes no file name from outside")
+        takes = VALUES.get(command)
+        if takes and (value is None or isinstance(value, bool)):  # true is a number in Python: 1
+            raise UsageError(f"command {command!r} takes {takes}")
         try:
             action() if value is None else action(value)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"command {command!r}: {value!r} does not fit ({error})") from None
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"command {command!r} takes {takes or 'no such value'}") from None
 
     def as_json(self) -> dict[str, Any]:
         """The settings and the styles there are."""
@@ -138,8 +150,7 @@ class Control:
     def mix(self, styles: Sequence[tuple[str, float]]) -> None:
         """Several styles with relative weights of 0 or more. Raises StyleError, UsageError."""
         wanted = tuple((str(name), float(weight)) for name, weight in styles)
-        if not wanted or min(w for _, w in wanted) < 0 or not 0 < sum(w for _, w in wanted) < float("inf"):
-            raise UsageError("a mix needs styles with weights of 0 or more, one at least above 0")
+        check_weights([weight for _, weight in wanted])
         self._load(wanted)
         self._change(styles=wanted)
 

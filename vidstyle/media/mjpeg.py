@@ -199,8 +199,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _perform(self, body: bytes) -> None:
         try:
             order = json.loads(body)
-            self.server.page.perform(str(order["command"]), order.get("value"))
-        except (ValueError, KeyError, TypeError, AttributeError, VidstyleError) as error:
+        except (ValueError, RecursionError):  # the latter from a thousand brackets within each other
+            order = None
+        if not isinstance(order, dict) or not isinstance(order.get("command"), str):
+            self._json(400, {"error": 'write a command like {"command": "strength", "value": 0.5}'})
+            return
+        try:
+            self.server.page.perform(order["command"], order.get("value"))
+        except VidstyleError as error:
             self._json(400, {"error": str(error)})
         else:
             self._json(200, {"ok": True})
