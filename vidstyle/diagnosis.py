@@ -195,10 +195,17 @@ def _is_loopback(number: int) -> bool:
 
 
 def _caches() -> Iterator[Finding]:
-    from vidstyle.cache import cache_folder
+    from vidstyle.cache import cache_folder, stand_in
 
-    for part in ("openvino", "tensorrt", "fidelity", "int8"):
-        folder = cache_folder(part)
+    for number, part in enumerate(("openvino", "tensorrt", "fidelity", "int8")):
+        try:
+            folder = cache_folder(part)
+        except OSError as error:
+            text = f"cannot be made ({error}); set VIDSTYLE_CACHE_DIR to a folder that can be written to"
+            yield Finding(topic="caches", name=part, state="failed", text=text)
+            continue
+        if number == 0 and (reason := stand_in()):
+            yield Finding(topic="caches", name="", state="failed", text=reason)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         writable = os.access(folder, os.W_OK)
         text = f"{folder}, {size / 1e6:.1f} MB{'' if writable else ', not writable'}"

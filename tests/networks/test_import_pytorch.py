@@ -69,6 +69,19 @@ def test_code_in_a_checkpoint_never_runs(tmp_path: Path, kind: str) -> None:
         assert sentinel.exists()  # the trap does work
 
 
+@pytest.mark.parametrize("kind", ["pickle", "torch"])
+@pytest.mark.filterwarnings("error")
+def test_a_pickle_too_new_to_be_read_safely_is_refused_in_our_words_alone(tmp_path: Path, kind: str) -> None:
+    file, sentinel = tmp_path / "evil.pth", tmp_path / "ran"
+    if kind == "pickle":
+        file.write_bytes(pickle.dumps(Touch(sentinel), 4))
+    else:
+        torch.save(Touch(sentinel), file, pickle_protocol=4)
+    with pytest.raises(StyleError, match=r"can run code on loading and so is never loaded"):
+        pytorch_examples.read(file)
+    assert not sentinel.exists()
+
+
 def test_a_whole_module_is_refused_with_what_to_do(network: foreign.TransformerNet, tmp_path: Path) -> None:
     torch.save(torch.nn.Conv2d(3, 3, 3), tmp_path / "whole.pth")
     with pytest.raises(StyleError, match="state_dict"):

@@ -62,12 +62,20 @@ def test_unusable_weights_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         load_vgg()
     (tmp_path / "text.pth").write_text("no weights")
     monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "text.pth"))
-    with pytest.raises(StyleError, match="not readable"):
-        load_vgg()
+    with pytest.raises(StyleError, match=r"text\.pth: not readable as VGG weights \(UnpicklingError\)$"):
+        load_vgg()  # and none of torch's advice to read it without its check
     save_file(torchvision_names(VGG("vgg16")), tmp_path / "vgg16.safetensors")
     monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "vgg16.safetensors"))
     with pytest.raises(StyleError, match="not vgg19 weights"):
         load_vgg("vgg19")
+
+
+def test_no_folder_for_a_download_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDSTYLE_VGG", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VIDSTYLE_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(StyleError, match="name the file in VIDSTYLE_VGG"):
+        load_vgg()
 
 
 def test_average_pooling_is_smoother() -> None:

@@ -18,6 +18,7 @@ import av
 import pytest
 
 from tests.web.conftest import ORDER, Visitor, wait_for
+from vidstyle.backends.protocol import Availability
 from vidstyle.cli.app import run
 
 FAST = ("--backend", "openvino", "--precision", "fp32", "--no-open")
@@ -80,6 +81,23 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(
     file.touch()
     assert run(["serve", "--port", "0", "--no-open", "--folder", str(file / "films")]) == 4
     assert capsys.readouterr().err == f"vidstyle: error: there is no folder {file}; create it or choose another\n"
+
+
+@pytest.mark.parametrize(
+    ("backend", "code", "message"),
+    [("nope", 2, "no backend 'nope'"), ("tensorrt", 6, "backend tensorrt is not available")],
+)
+def test_an_engine_that_cannot_paint_opens_no_studio(
+    backend: str, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    reason = Availability(ok=False, reason="no NVIDIA driver")
+    monkeypatch.setattr("vidstyle.backends.tensorrt.TensorRT.available", lambda self: reason)
+    monkeypatch.setattr("vidstyle.web.server.StudioServer.__init__", lambda *args, **kwargs: pytest.fail("listens"))
+    words = ["--port", "0", "--no-open", "--folder", str(tmp_path / "films")]
+    assert run(["serve", "--backend", backend, *words]) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "films").exists()
 
 
 def test_another_address_is_warned_of_and_has_a_token(library_root: Path, tmp_path: Path) -> None:

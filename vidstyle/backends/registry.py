@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Sequence
 
 from vidstyle.backends.protocol import Availability, Backend, Engine, EngineSpec, Say
+from vidstyle.cache import tell_stand_in
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.networks.network import Network
 from vidstyle.suggest import did_you_mean
@@ -31,11 +32,25 @@ INSTALL = {
 def get_backend(name: str) -> Backend:
     """The backend called `name`, its module imported. Raises UsageError for an unknown name."""
     if name not in BACKENDS:
-        known = ", ".join(BACKENDS)
-        raise UsageError(f"no backend {name!r}{did_you_mean(name, BACKENDS)}; there are: auto, {known}")
+        raise _unknown(name)
     module, _, attribute = BACKENDS[name].partition(":")
     backend: Backend = getattr(importlib.import_module(module), attribute)()
     return backend
+
+
+def check_backend(name: str) -> None:
+    """Refuse a name that is neither a backend's nor "auto", without importing any. Raises UsageError."""
+    if name not in ("auto", *BACKENDS):
+        raise _unknown(name)
+
+
+def available_backend(name: str) -> Backend:
+    """The backend called `name`, which can run here. Raises UsageError for an unknown name, else BackendError."""
+    chosen = get_backend(name)
+    availability = chosen.available()
+    if not availability.ok:
+        raise BackendError(f"backend {name} is not available: {availability.reason}")
+    return chosen
 
 
 def open_engine(network: Network, spec: EngineSpec, *, backend: str, say: Say) -> tuple[Engine, list[str]]:
@@ -51,15 +66,13 @@ def open_engine(network: Network, spec: EngineSpec, *, backend: str, say: Say) -
     try:
         if backend == "auto":
             return _first_that_loads(network, spec, say)
-        chosen = get_backend(backend)
-        availability = chosen.available()
-        if not availability.ok:
-            raise BackendError(f"backend {backend} is not available: {availability.reason}")
-        return chosen.load(network, spec, say), []
+        return available_backend(backend).load(network, spec, say), []
     except OutOfMemory as error:
         if spec.batch > 1 or network.architecture is None:
             raise
         return _open_tiled(network, spec, say, reason=str(error)), []
+    finally:
+        tell_stand_in(say)
 
 
 def survey() -> list[tuple[str, Availability]]:
@@ -75,6 +88,10 @@ def auto_order(device: str = "auto") -> Sequence[str]:
     if gpu and (device == "auto" or device.lower().startswith(gpu)):
         return ("tensorrt", "torch", "openvino")
     return ("tensorrt", "openvino", "torch")
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(f"no backend {name!r}{did_you_mean(name, BACKENDS)}; there are: auto, {', '.join(BACKENDS)}")
 
 
 def _first_that_loads(network: Network, spec: EngineSpec, say: Say) -> tuple[Engine, list[str]]:

@@ -37,11 +37,15 @@ def serve(
     """Open the studio: a page to choose styles, paint films and pictures, and go live. Ctrl-C ends it."""
     import platformdirs
 
+    from vidstyle.backends.registry import available_backend
+    from vidstyle.cache import tell_stand_in
     from vidstyle.interrupts import TICK, stop_requests
     from vidstyle.web.order import Engines
     from vidstyle.web.server import StudioServer
     from vidstyle.web.studio import Studio
 
+    if backend != "auto":  # else a studio would open that can paint nothing
+        available_backend(backend)
     folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
     engines = Engines(backend=backend, device=device, precision=precision.value)
     ended = threading.Event()
@@ -52,6 +56,7 @@ def serve(
             StudioServer(studio, host=host, port=port) as server,
         ):
             console.say(f"the studio is open; films and pictures go to {studio.jobs.folder}; Ctrl-C closes it")
+            tell_stand_in(console.say)
             if server.gate.token:
                 console.warn(
                     f"it listens at {host}: every machine that reaches this one and has the address with its token "

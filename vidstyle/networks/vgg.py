@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -101,9 +103,13 @@ def load_vgg(
             raise StyleError(f"{path}: VIDSTYLE_VGG names a file that does not exist")
         _download(variant, path, say)
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+        with warnings.catch_warnings():
+            # A pickle of protocol 4 makes torch warn that it may not read it; the error says whether it did.
+            warnings.simplefilter("ignore")
+            state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     except Exception as error:  # safetensors and torch raise many kinds; all of them mean an unusable file
-        raise StyleError(f"{path}: not readable as VGG weights ({error})") from error
+        # The kind only: torch's own words advise to switch off the check that keeps a file from running code.
+        raise StyleError(f"{path}: not readable as VGG weights ({type(error).__name__})") from error
     if not isinstance(state, Mapping):
         raise StyleError(f"{path}: not readable as VGG weights (it holds a {type(state).__name__}, not named weights)")
     vgg = VGG(variant, pooling)
@@ -143,10 +149,10 @@ def _download(variant: Variant, target: Path, say: Callable[[str], None]) -> Non
     """Fetch torchvision's file, check it, keep its convolutions in `target`."""
     url = _DOWNLOADS[variant]
     say(f"fetching {url} (once; half a gigabyte)")
-    target.parent.mkdir(parents=True, exist_ok=True)
     whole = target.with_suffix(".download")
     digest = hashlib.sha256()
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(url, timeout=30) as answer, whole.open("wb") as file:
             total, done, told = int(answer.headers.get("Content-Length") or 0), 0, 0
             while chunk := answer.read(1 << 20):
@@ -168,4 +174,5 @@ def _download(variant: Variant, target: Path, say: Callable[[str], None]) -> Non
             "and name the file in VIDSTYLE_VGG"
         ) from error
     finally:
-        whole.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or no folder for it
+            whole.unlink()

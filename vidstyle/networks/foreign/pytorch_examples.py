@@ -6,7 +6,9 @@ before PyTorch 0.4 hold running statistics of the instance norms, which never ha
 
 from __future__ import annotations
 
+import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +108,20 @@ def _weights(path: Path) -> dict[str, Array]:
 
 def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # A pickle of protocol 4 makes torch warn that it may not read it; the error below says what is wrong.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or hostile file makes the unpickler raise
         forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
         if forbidden:
             raise StyleError(
                 f"{path}: asks to run {forbidden[1]} on loading, which is never done; only plain weights are read, "
                 "as torch.save(model.state_dict(), FILE) makes them"
+            ) from error
+        if f"operand {pickle.FRAME[0]}" in str(error):  # begins every pickle of protocol 4 and later
+            raise StyleError(
+                f"{path}: a pickle of protocol 4 or later, which can run code on loading and so is never loaded; "
+                "only plain weights are read, as torch.save(model.state_dict(), FILE) makes them"
             ) from error
         raise StyleError(f"{path}: not a PyTorch checkpoint of plain weights ({type(error).__name__})") from error
