@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import TINY, add_style, make_library
-from tests.fake_engines import FakeEngine
-from vidstyle.backends.protocol import EngineSpec, Say
+from tests.fake_engines import FakeEngine, grey
+from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
 from vidstyle.errors import StyleError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network, sha256_of
 from vidstyle.painter import KEPT_ENGINES, Look, Painter, blend, keep_chroma
+from vidstyle.pipeline import render
+from vidstyle.settings import RenderOptions
 from vidstyle.styles import IDENTITY, Library
 
 
@@ -182,3 +184,27 @@ def test_a_network_with_styles_of_shipped_names_hides_none_of_them(library_root:
     assert library.names(library.network("classic")) == ["mosaic", "waves"]
     assert library.style("mosaic", library.network("classic")).own is None
     assert [card.vectors.keys() for card in library.cards("next")] == [{"next"}, {"live", "classic"}]
+
+
+def test_the_report_says_what_each_network_was_painted_by(
+    library: Library, make_film: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class InBf16(FakeEngine):
+        @property
+        def info(self) -> EngineInfo:
+            return replace(super().info, precision="bf16")
+
+    def open_engine(network: Network, spec: EngineSpec, backend: str, say: Say) -> tuple[FakeEngine, list[str]]:
+        return (FakeEngine if network.name == "scream" else InBf16)(spec, grey(9)), []
+
+    monkeypatch.setattr("vidstyle.painter._open_from_registry", open_engine)
+    film = make_film(frames=2)
+    for styles, network, precision in (
+        (["scream", "mosaic:2"], "scream + live", "fp32 + bf16"),
+        (["mosaic", "waves", "scream"], "live + scream", "bf16 + fp32"),
+        (["mosaic", "mine"], "live + mine", "bf16"),
+    ):
+        options = RenderOptions(codec="ffv1", overwrite=True)
+        report = render(film, tmp_path / "out.mkv", styles=styles, options=options, library=library)
+        assert (report.network, report.precision) == (network, precision)
+        assert (report.backend, report.device) == ("fake", "CPU")

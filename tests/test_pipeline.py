@@ -116,6 +116,7 @@ def nothing_but(film: Path) -> bool:
         ({"styles": (("mosiac", 1.0),)}, StyleError, "did you mean 'mosaic'"),
         ({"network": "clasic"}, StyleError, "did you mean 'classic'"),
         ({"backend": "openvin"}, UsageError, "did you mean 'openvino'"),
+        ({"backend": "openvin", "strength": 0}, UsageError, "did you mean 'openvino'"),
         ({"codec": "nonsense"}, UsageError, "nonsense"),
         ({"device": "GPU.7", "backend": "openvino"}, BackendError, "GPU.7"),
     ],

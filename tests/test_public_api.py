@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import vidstyle
 
 
@@ -38,3 +40,9 @@ def test_render_takes_paths_and_styles(make_film: Callable[..., Path], library: 
     film = make_film(frames=2)
     report = vidstyle.render(film, film.with_name("out.mkv"), styles=["mosaic"], library=library)
     assert report.frames_out == 2
+
+
+@pytest.mark.parametrize("styles", ["mosaic", [("mosaic", 1.0)], [Path("mosaic")]])
+def test_styles_that_are_no_list_of_words_are_told_what_to_be(styles: object, tmp_path: Path) -> None:
+    with pytest.raises(vidstyle.UsageError, match="give a list of words"):
+        vidstyle.render("in.mp4", tmp_path / "out.mp4", styles=styles)  # type: ignore[arg-type]

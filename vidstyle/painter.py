@@ -62,6 +62,7 @@ class Painter:
     Styles that bring a network along are painted by it, and the pictures blended.
 
     Not thread-safe: one thread paints. `engine_info` is that of the engine last used (None before),
+    `engine_infos` that of each network's last one by the network's sha256,
     `notes` say why other backends were passed over, `warnings` what had to be changed on the way.
     `tile` paints in tiles from the start, for pictures larger than the memory; otherwise that is done
     where not even one frame fits.
@@ -85,6 +86,7 @@ class Painter:
         self.network = network
         self.batch = batch
         self.engine_info: EngineInfo | None = None
+        self.engine_infos: dict[str, EngineInfo] = {}
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self._backend, self._device, self._precision, self._latency = backend, device, precision, latency
@@ -204,7 +206,7 @@ class Painter:
         self._engines.move_to_end(key)
         while len(self._engines) > self._kept:
             self._engines.popitem(last=False)[1].close()
-        self.engine_info = engine.info
+        self.engine_info = self.engine_infos[network.sha256] = engine.info
         return engine
 
     def _compile(self, network: Network, width: int, height: int) -> Engine:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vidstyle.backends.cpu import processor
 from vidstyle.backends.protocol import Say
+from vidstyle.backends.registry import check_backend
 from vidstyle.errors import BackendError, UsageError
 from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
@@ -54,10 +55,10 @@ def render(
     """
     options = options or RenderOptions()
     if styles is not None:
-        parse = parse_painting if options.mode == "gatys" else parse_style
-        options = replace(options, styles=tuple(parse(text) for text in styles))
+        options = replace(options, styles=_parsed(styles, options.mode))
     source, target = str(source), str(target)
     check_target(source, target, overwrite=options.overwrite)
+    check_backend(options.backend)  # here, as not every mode and strength opens an engine
     if options.mode == "gatys":
         from vidstyle import gatys
 
@@ -86,8 +87,19 @@ def render(
             if loop.abandoned:
                 stack.pop_all()  # a stage hangs in a library call and still uses them: the process's end closes them
         warnings = [*reader.warnings, *painter.warnings, *writer.warnings]
-    networks = [(part.network or network).name for part in mix.parts]
+    networks = [part.network or network for part in mix.parts]
     return _report(source, target, options, networks=networks, loop=loop, painter=painter, warnings=warnings)
+
+
+def _parsed(styles: Sequence[str], mode: str) -> tuple[tuple[str, float], ...]:
+    """The styles with their weights. Raises UsageError, also for a single word, whose letters would be the styles."""
+    if isinstance(styles, str) or not all(isinstance(text, str) for text in styles):
+        raise UsageError(
+            f'styles is {styles!r}; give a list of words, such as ["mosaic", "waves:0.5"]: pairs of name and weight '
+            "go into RenderOptions(styles=...)"
+        )
+    parse = parse_painting if mode == "gatys" else parse_style
+    return tuple(parse(text) for text in styles)
 
 
 def default_batch() -> int:
@@ -192,12 +204,12 @@ def _report(
     target: str,
     options: RenderOptions,
     *,
-    networks: list[str],
+    networks: list[Network],
     loop: Loop,
     painter: Painter,
     warnings: list[str],
 ) -> RenderReport:
-    engine = painter.engine_info
+    engines = [painter.engine_infos[n.sha256] for n in networks if n.sha256 in painter.engine_infos]
     return RenderReport(
         input=source,
         output=target,
@@ -207,15 +219,21 @@ def _report(
         height=loop.height,
         seconds=loop.seconds,
         fps=loop.frames_out / loop.seconds,
-        backend=engine.backend if engine else None,
-        device=engine.device if engine else None,
-        precision=engine.precision if engine else None,
+        backend=_each(engine.backend for engine in engines),
+        device=_each(engine.device for engine in engines),
+        precision=_each(engine.precision for engine in engines),
         styles=dict(options.styles),
         strength=options.strength,
-        network=" + ".join(networks),
+        network=" + ".join(n.name for n in networks),
         warnings=warnings,
         notes=painter.notes,
         decode=options.decode,
         cpu_seconds=loop.cpu_seconds,
         stages=loop.stages,
     )
+
+
+def _each(values: Iterable[str]) -> str | None:
+    """What is true of every engine once, else of each in turn; None of none."""
+    found = list(values)
+    return found[0] if len(set(found)) == 1 else " + ".join(found) or None

@@ -21,7 +21,9 @@ class StageTime:
 class RenderReport:
     """The closing report of `render`; `to_json` is what `--json` prints.
 
-    `backend`, `device` and `precision` are None where nothing had to be painted (strength 0).
+    `backend`, `device` and `precision` are None where nothing had to be painted (strength 0). Several networks are
+    named as "peer + live", and where they were not painted alike so is what each was painted by, as "fp32 + bf16".
+    A part of a Gatys rendering writes no film: its `frames_out` is 0, its `frames_in` what it painted.
     `decode` is who decoded, "cpu" or "nvdec". `seconds` is wall time from the first frame asked for to the
     finished file; `cpu_seconds` that of all threads of the process. `notes` say why other backends were passed over.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -128,3 +129,34 @@ def test_a_loss_that_is_no_number_for_once(
     assert _render(photograph, painting) == 0
     assert "iterations, 1 restart\n" in capsys.readouterr().err
     assert cv2.imread(str(photograph.with_name("out.png"))).std() > 5
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_part_claims_no_film(photograph: Path, painting: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _render(photograph, painting, "--gatys", "shots=1/1", "--json") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert (report["frames_in"], report["frames_out"]) == (1, 0)
+    assert "part 1/1 is done" in told.err
+    assert "out.png: " not in told.err
+    assert not photograph.with_name("out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--backend", "opnvino"), 2, "no backend 'opnvino' (did you mean 'openvino'?)"),
+        (("--network", "nope"), 5, "no network 'nope'"),
+    ],
+)
+@pytest.mark.usefixtures("no_weights")
+def test_a_name_that_is_not_known_is_refused_though_nothing_uses_it(
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+    photograph: Path,
+    painting: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _render(photograph, painting, *words) == code
+    assert message in _refused(capsys, photograph.parent)

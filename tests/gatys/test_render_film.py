@@ -82,7 +82,7 @@ def test_shots_painted_apart_and_joined_are_the_film(film: str, painting: str, t
     whole, parts = film_of(tmp_path / "whole"), film_of(tmp_path / "parts")
     gatys.render(film, whole, options=_options(painting))
     second = gatys.render(film, parts, options=_options(painting, "shots=2/2", resume=True))
-    assert second.frames_out == 3
+    assert (second.frames_in, second.frames_out) == (3, 0)  # painted, but in no film yet
     gatys.render(film, parts, options=_options(painting, "shots=1/2", resume=True))
     assert not pictures(parts)
     said: list[str] = []

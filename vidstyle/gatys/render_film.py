@@ -37,7 +37,7 @@ from vidstyle.networks.vgg import load_vgg
 from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
 from vidstyle.report import RenderReport
 from vidstyle.settings import RenderOptions
-from vidstyle.styles import Library
+from vidstyle.styles import DEFAULT_NETWORK, Library
 
 
 class GatysJob:
@@ -58,6 +58,8 @@ class GatysJob:
         self.source, self.target, self.options = source, target, options
         self.gatys: GatysOptions = parse_gatys(options.gatys)
         self._library, self._say, self._progress = library, say, progress
+        if options.network != DEFAULT_NETWORK:  # one that was named has to be there, though only start=fast uses it
+            (library or Library()).network(options.network)
         self._store = Store(target)
         self._began = time.monotonic()
         self._device = _device(options.device)
@@ -81,7 +83,7 @@ class GatysJob:
                     self._store.leave()
             if self.gatys.shots:
                 self._say(f"part {self.gatys.shots} is done; --resume without shots joins all parts")
-                return self._report(frames=sum(len(s.frames) for s in mine), size=self._size, warnings=[])
+                return self._report(painted=sum(len(s.frames) for s in mine), written=0, warnings=[])
             return self._write_film(shots[-1].last + 1)
 
     def _open(self) -> Reader:
@@ -256,7 +258,7 @@ class GatysJob:
                     writer.copy(event)
             warnings = [*reader.warnings, *writer.warnings]
         self._store.remove()
-        return self._report(frames=count, size=self._size, warnings=warnings)
+        return self._report(painted=count, written=count, warnings=warnings)
 
     def _finish(self, frame: Frame) -> Frame:
         result = self._store.load(frame.index, turn=self.gatys.passes)
@@ -279,17 +281,17 @@ class GatysJob:
             alpha=alpha,
         )
 
-    def _report(self, *, frames: int, size: tuple[int, int], warnings: list[str]) -> RenderReport:
+    def _report(self, *, painted: int, written: int, warnings: list[str]) -> RenderReport:
         seconds = time.monotonic() - self._began
         return RenderReport(
             input=self.source,
             output=self.target,
-            frames_in=frames,
-            frames_out=frames,
-            width=size[0],
-            height=size[1],
+            frames_in=painted,
+            frames_out=written,
+            width=self._size[0],
+            height=self._size[1],
             seconds=seconds,
-            fps=frames / seconds,
+            fps=painted / seconds,
             backend="gatys",
             device=str(self._device),
             precision=self._precision,
