@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from vidstyle.media.synthetic import melody, scene, write_film
+from vidstyle.errors import OutputError, UsageError, VidstyleError
+from vidstyle.media.synthetic import main, melody, scene, write_film
 
 
 @pytest.mark.parametrize("size", [(64, 48), (161, 90), (90, 160), (16, 9), (2, 2)])
@@ -50,3 +53,22 @@ def test_the_film_has_motion_sound_and_colour_tags(tmp_path: Path) -> None:
     assert audio.codec_context.name == "aac"
     with av.open(str(path)) as film:
         assert abs(sum(frame.samples for frame in film.decode(audio=0)) - 48000) <= 2048
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [([], UsageError), (["a", "b"], UsageError), (["x.webm"], UsageError), (["nowhere/x.mp4"], OutputError)],
+)
+def test_words_that_name_no_film_are_refused(
+    words: list[str], error: type[VidstyleError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error):
+        main(words)
+
+
+def test_the_module_says_in_one_line_what_it_wants() -> None:
+    command = [sys.executable, "-m", "vidstyle.media.synthetic"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = "vidstyle: error: name the film to write: python -m vidstyle.media.synthetic OUT.mp4\n"
+    assert (done.returncode, done.stderr) == (2, line)

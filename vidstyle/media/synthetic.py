@@ -7,6 +7,8 @@ frame can be drawn alone and a film of it has exact, smooth motion. Nothing is t
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange
 
+from vidstyle.errors import UsageError, VidstyleError
 from vidstyle.frames import ImageArray
+from vidstyle.media.part_file import check_target, output_error
 
 Plane = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
@@ -301,7 +305,25 @@ def _times(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-if __name__ == "__main__":
-    import sys
+def main(words: Sequence[str]) -> None:
+    """OUT. Raises UsageError, OutputError."""
+    if len(words) != 1:
+        raise UsageError("name the film to write: python -m vidstyle.media.synthetic OUT.mp4")
+    path = Path(words[0])
+    check_target(None, path, overwrite=True)
+    try:
+        write_film(path)
+    except ValueError as error:  # PyAV's, for a container that cannot hold it
+        raise UsageError(f"{path}: the scene is H.264 and AAC, which this format does not hold; try .mp4") from error
+    except OSError as error:
+        raise output_error(error, path) from error
 
-    write_film(Path(sys.argv[1]))
+
+if __name__ == "__main__":
+    from vidstyle.cli import console
+
+    try:
+        main(sys.argv[1:])
+    except VidstyleError as error:
+        console.error(str(error))
+        sys.exit(error.exit_code)
