@@ -3,14 +3,18 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 
 from vidstyle.cli import app
+from vidstyle.errors import Interrupted
 
 Captured = pytest.CaptureFixture[str]
 
@@ -138,6 +142,78 @@ def test_through_pipes(make_film: Callable[..., Path], library_root: Path) -> No
     )
     Path("piped.mkv").write_bytes(result.stdout)
     assert app.run(["render", "piped.mkv", "again.mkv", "--strength", "0", "-q"]) == 0
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run `line` in a shell, where `$vidstyle` is the program."""
+    environment = os.environ | {"vidstyle": f"{sys.executable} -m vidstyle"}
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2>&1 >out | :"])
+def test_a_traceback_that_gets_nowhere_leaves_the_exit_code(redirection: str) -> None:
+    done = shell(f"{{ $vidstyle render absent.mkv out.mkv -vv; echo $? >code; }} {redirection}")
+    assert Path("code").read_text() == "3\n"
+    assert done.stdout == ""
+
+
+linux = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' /dev/full")
+
+
+@linux
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2>&1 | :"])
+def test_what_cannot_be_said_does_not_spoil_the_film(make_film: Callable[..., Path], redirection: str) -> None:
+    make_film(frames=2)
+    done = shell(f"{{ $vidstyle render in.mkv out.mkv -vv; echo $? >code; }} {redirection}")
+    assert Path("code").read_text() == "0\n"
+    assert done.stdout == ""
+    assert Path("out.mkv").stat().st_size > 0
+
+
+@linux
+@pytest.mark.parametrize(("redirection", "said"), [(">/dev/full", "no room left"), (">&-", "closed")])
+@pytest.mark.parametrize("words", ["render -q --json in.mkv out.png", "render -q in.mkv -", "styles list"])
+def test_data_that_gets_nowhere_is_an_output_error(
+    make_film: Callable[..., Path], words: str, redirection: str, said: str
+) -> None:
+    make_film(frames=1)
+    done = shell(f"$vidstyle {words} {redirection}")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_tells_where_the_painted_part_is(make_film: Callable[..., Path], number: int, code: int) -> None:
+    film = make_film(frames=400, width=640, height=480)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vidstyle", "render", str(film), "out.mkv"], stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not Path("out.mkv.part").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].splitlines()[-1]
+    assert process.returncode == code
+    assert "frames; what was painted is kept in out.mkv.part" in said
+    with av.open("out.mkv.part") as part:
+        assert list(part.decode(video=0))
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.png", "-"])
+def test_an_interrupt_tells_of_nothing_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, target: str
+) -> None:
+    def interrupted(*words: object, **options: object) -> None:
+        raise Interrupted("interrupted")
+
+    monkeypatch.setattr("vidstyle.pipeline.render", interrupted)
+    Path("out.mkv.part").touch()
+    os.utime("out.mkv.part", (1, 1))  # an earlier run's
+    assert app.run(["render", "in.mkv", target]) == 130
+    assert capsys.readouterr().err == "vidstyle: error: interrupted\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

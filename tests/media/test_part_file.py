@@ -11,9 +11,9 @@ import pytest
 
 from tests.media.writing import given, noise
 from vidstyle.errors import OutputError, UsageError
-from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
+from vidstyle.media.part_file import PartFile, check_file, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.protocol import Reader, Writer
-from vidstyle.media.writer import open_writer
+from vidstyle.media.writer import EncodeOptions, open_writer
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX names and devices")
 
@@ -73,6 +73,24 @@ def test_a_place_that_cannot_hold_it_is_refused(tmp_path: Path, name: str, said:
         check_target(None, tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="name a file"):
+        check_target(None, name)
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_page_or_drawing_needs_a_name_too(name: str) -> None:
+    with pytest.raises(UsageError, match="name a file"):
+        check_file(Path(name), overwrite=True)
+
+
+def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="closed"):
+        check_target(None, "-")
+
+
 @posix
 @pytest.mark.parametrize("length", [252, 300])
 def test_a_name_too_long_for_the_system_is_refused(tmp_path: Path, length: int) -> None:
@@ -119,6 +137,37 @@ def test_the_name_is_given_at_once_and_the_old_file_replaced(tmp_path: Path) -> 
     part.commit()
     assert (tmp_path / "out.mp4").read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o440])
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_replaced_stays_as_private_as_it_was(tmp_path: Path, mode: int, link: bool) -> None:
+    real = tmp_path / "real.mp4"
+    real.write_bytes(b"old")
+    real.chmod(mode)
+    target = tmp_path / "out.mp4" if link else real
+    if link:
+        target.symlink_to(real)
+    part = PartFile(target)
+    part.path.write_bytes(b"new")
+    part.commit()
+    assert real.read_bytes() == b"new"
+    assert real.stat().st_mode & 0o777 == mode
+
+
+@posix
+@pytest.mark.parametrize("name", ["out.mkv", "out.png"])
+def test_what_replaces_a_private_film_is_private_from_the_beginning(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch(mode=0o400)
+    (tmp_path / f"{name}.part").touch()  # an earlier run's
+    reader = given(noise(1))
+    writer = open_writer(tmp_path / name, source=reader, options=EncodeOptions(), overwrite=True)
+    for frame in reader:
+        writer.write(frame)
+    writer.close(commit=False) if name == "out.mkv" else None
+    assert (tmp_path / f"{name}.part").stat().st_mode & 0o777 == 0o600
+    writer.close(commit=False)
 
 
 @posix

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -170,8 +169,8 @@ def main() -> None:
     code = run(sys.argv[1:])
     if any(thread.name.startswith("vidstyle-") for thread in threading.enumerate()):
         # A stage hangs in a library call; the interpreter's own shutdown would pull memory from under it.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the shell closed it
+            stream.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -202,6 +201,6 @@ def _unexpected(error: Exception) -> int:
 
 def _fail(error: BaseException, message: str, code: int) -> int:
     if console.verbosity >= console.TRACEBACKS:
-        traceback.print_exception(error)
+        console.trace(error)
     console.error(message)
     return code

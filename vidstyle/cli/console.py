@@ -6,8 +6,10 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from vidstyle.errors import OutputError
 
@@ -45,6 +47,11 @@ def warn(message: str) -> None:
     _line(f"vidstyle: warning: {_one_line(message)}")
 
 
+def trace(error: BaseException) -> None:
+    """Where an error comes from, in many lines."""
+    _line("".join(traceback.format_exception(error)).rstrip())
+
+
 def say(message: str) -> None:
     """One line, unless the user wants quiet."""
     if verbosity >= 0:
@@ -70,14 +77,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def lines(text: Iterable[str]) -> None:
-    """Lines on stdout, at once. Raises OutputError if nobody reads them."""
+    """Lines on stdout, at once. Raises OutputError if they get nowhere."""
+    if sys.stdout is None:  # so Python has it where the shell closed it (>&-)
+        raise OutputError("standard output is closed; redirect it to a file")
     try:
         for line in text:
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush fails again
-        raise OutputError("whoever read the output has gone (broken pipe)") from error
+    except OSError as error:
+        from vidstyle.media.part_file import STDOUT, output_error
+
+        _give_up(sys.stdout)
+        raise output_error(error, STDOUT) from error
 
 
 class ProgressLine:
@@ -90,7 +101,7 @@ class ProgressLine:
     """The line that is on the terminal now, which messages must not be appended to."""
 
     def __init__(self) -> None:
-        self._shown = sys.stderr.isatty() and verbosity >= 0
+        self._shown = sys.stderr is not None and sys.stderr.isatty() and verbosity >= 0
         self._next = 0.0
         self._width = 0
 
@@ -103,14 +114,14 @@ class ProgressLine:
         left = progress.seconds_left
         ending = f"  {format_seconds(left)} left" if left is not None else ""
         text = f"{progress.frames}{total} frames  {progress.fps:.1f} fps{ending}"
-        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        _write(f"\r{text:<{self._width}}")
         self._width = len(text)
         ProgressLine.current = self
 
     def clear(self) -> None:
         """Take the line away, so that what is said next starts clean."""
         if self._width:
-            print(f"\r{'':{self._width}}\r", end="", file=sys.stderr, flush=True)
+            _write(f"\r{'':{self._width}}\r")
             self._width = 0
             ProgressLine.current = None
 
@@ -125,7 +136,25 @@ def format_seconds(seconds: float) -> str:
 def _line(text: str) -> None:
     if ProgressLine.current:
         ProgressLine.current.clear()
-    print(text, file=sys.stderr, flush=True)
+    _write(f"{text}\n")
+
+
+def _write(text: str) -> None:
+    """Text on stderr, where there is one (after 2>&- Python has None)."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # That nobody reads what is said is no reason to give up the work, nor to call it failed once it is done.
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send whatever follows nowhere: what is buffered would fail again in the interpreter's last flush (exit 120)."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _one_line(message: str) -> str:

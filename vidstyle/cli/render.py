@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidstyle.cli import console, options
-from vidstyle.errors import UsageError
+from vidstyle.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from vidstyle.report import RenderReport
@@ -112,8 +114,11 @@ def render(
     from vidstyle.pipeline import render as run
 
     line = console.ProgressLine()
+    began = time.time()
     try:
         report = run(source, target, options=asked, say=console.say, progress=line)
+    except Interrupted as stop:
+        raise type(stop)(f"{stop}{_what_is_left(target, since=began)}") from stop
     finally:
         line.clear()
     _tell(report)
@@ -121,11 +126,24 @@ def render(
         console.data(report.to_json())
 
 
+def _what_is_left(target: str, *, since: float) -> str:
+    """Where a film that was broken off can be found; nothing where none was begun `since` then (seconds, Unix time)."""
+    from vidstyle.media.part_file import PartFile
+
+    part = PartFile(target)
+    with suppress(OSError):
+        if not part.direct and part.path.stat().st_mtime >= since:  # else an earlier run's
+            return f"; what was painted is kept in {part.path}, which plays: rename it before you start again"
+    return ""
+
+
 def _tell(report: RenderReport) -> None:
     for warning in report.warnings:
         console.warn(warning)
     for note in report.notes:
         console.say(f"passed over {note}")
+    if not report.frames_out:  # a part of a Gatys rendering, which has said so itself: there is no film yet
+        return
     engine = f"{report.backend} on {report.device}, {report.precision}" if report.backend else "no engine needed"
     frames = "frame" if report.frames_out == 1 else "frames"
     console.say(

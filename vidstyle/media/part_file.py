@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -53,28 +54,43 @@ def check_target(
     not set (with `advice` on what to do), or its folder is missing or cannot be written to.
     """
     if str(target) == STDOUT:
+        if sys.stdout is None:  # so Python has it where the shell closed it (>&-)
+            raise OutputError("standard output is closed; redirect it or name a file")
         if sys.stdout.isatty():
             raise UsageError("stdout is a terminal; redirect it or name a file")
         return
     path = Path(target)
     _check_name(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
     if not (is_picture(path) or is_sequence(path)):
         container_for(str(path))
     _check_not_source(source, path)
-    check_folder(path)
+    _check_place(path, overwrite=overwrite, advice=advice)
+
+
+def check_file(path: Path, *, overwrite: bool) -> None:
+    """Refuse, as `check_target` does, the name of a file that is no film or picture: its suffix is the caller's."""
+    _check_name(path)
+    _check_place(path, overwrite=overwrite, advice="-y overwrites it")
+
+
+def _check_place(path: Path, *, overwrite: bool, advice: str) -> None:
+    """Refuse a folder that is missing or cannot be written to, and what exists already."""
+    check_writable(part_path(path).parent, made=is_sequence(path))  # pictures' writer makes what is missing
     existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
     if existing and not overwrite and not _is_special(path):
         raise OutputError(f"{existing[0]} exists already; {advice}")
 
 
 def _check_name(path: Path) -> None:
-    """Refuse a name that the system cannot have, with what is added to it, or links that lead back to themselves."""
+    """Refuse what is no file's name, or one that the system cannot have, or links that lead back to themselves."""
+    if not path.name:  # Path("") is Path(".")
+        raise UsageError("the output's name is empty or only a folder's; name a file, such as out.mp4")
     try:
         part_path(path).exists()
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written: {reason(error)}; choose another name") from error
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
 
 
 def _check_not_source(source: str | Path | None, path: Path) -> None:
@@ -86,12 +102,6 @@ def _check_not_source(source: str | Path | None, path: Path) -> None:
             raise UsageError(f"{origin} would be written over while it is read; give the output another name")
     if is_sequence(path) and origin.parent.resolve() / origin.name == path.parent.resolve() / path.name:
         raise UsageError(f"the pictures {origin} would be written over while they are read; use another pattern")
-
-
-def check_folder(path: Path) -> None:
-    """Raise OutputError if the folder of `path` is missing or cannot be written to."""
-    folder = part_path(path).parent
-    check_writable(folder, made=is_sequence(path))  # pictures' writer makes what is missing
 
 
 def check_writable(folder: Path, *, made: bool = False) -> None:
@@ -125,13 +135,25 @@ class PartFile:
         """The name to open in FFmpeg, which takes a bare `a:b.mp4` for a protocol."""
         return "pipe:1" if str(self.target) == STDOUT else f"file:{self.path}"
 
+    def create(self) -> None:
+        """Make the empty file, not to be read by anybody who cannot read what it will replace. Raises OSError."""
+        final = self.path.with_suffix("")
+        if self.direct or not final.exists():
+            return
+        self.path.unlink(missing_ok=True)  # an earlier run's may be open to all
+        self.path.touch(mode=0o600)
+        self.path.chmod(stat.S_IMODE(final.stat().st_mode) | 0o600)
+
     def commit(self) -> None:
         """Give the complete file its name, once it is on the disk. Raises OutputError."""
         if self.direct:
             return
         try:
             sync(self.path)
-            self.path.replace(self.path.with_suffix(""))
+            final = self.path.with_suffix("")
+            if final.exists():
+                shutil.copymode(final, self.path)  # a film that was private stays it
+            self.path.replace(final)
             sync(self.path.parent)
         except OSError as error:
             raise output_error(error, self.path) from error

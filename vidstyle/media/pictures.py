@@ -110,6 +110,7 @@ class PictureWriter:
             self._target.with_name(_numbered(self._target.name, number)) if self._sequence else self._target
         )
         try:
+            part.create()
             part.path.write_bytes(self._encode(frame))
         except (av.error.FFmpegError, OSError) as error:
             part.discard()

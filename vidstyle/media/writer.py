@@ -246,6 +246,7 @@ class FilmWriter:
         if self._started:
             return
         self._started = True
+        self._part.create()
         self._output.start_encoding()
         for packet in self._held:
             self._mux_one_copied(packet)
