@@ -11,6 +11,7 @@ import zlib
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.media.reading import field_colours, frames_of, near, quarters, write_film
@@ -163,12 +164,33 @@ def test_standard_input(tmp_path: Path, name: str, piped: bool, answer: str) -> 
     assert done.stdout.strip() == answer
 
 
-def test_an_empty_pipe_says_so() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", READ_STDIN], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
+@pytest.mark.parametrize("end", [None, Fraction(1, 25)])
+def test_an_index_behind_the_pictures_cannot_be_reached_in_a_pipe(tmp_path: Path, end: Fraction | None) -> None:
+    random = np.random.default_rng(1)
+    noise = random.integers(0, 256, (6, 240, 320, 3), np.uint8)  # more than the demuxer's buffer, which can go back
+    path = write_film(tmp_path / "a.mp4", list(noise))
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with (
+        subprocess.Popen(["cp", str(path), str(fifo)], stderr=subprocess.DEVNULL),
+        pytest.raises(InputError, match="index at the end must be given as a file"),
+    ):
+        open_reader(fifo, end=end)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "standard input is empty"), (b"no film", "no film that can be read from a pipe")]
+)
+@pytest.mark.parametrize("piped", [True, False])
+def test_an_empty_standard_input_says_so(tmp_path: Path, content: bytes, said: str, piped: bool) -> None:
+    (tmp_path / "in").write_bytes(content)
+    with (tmp_path / "in").open("rb") as file:
+        source = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE).stdout if piped else file
+        done = subprocess.run(
+            [sys.executable, "-c", READ_STDIN], stdin=source, capture_output=True, text=True, timeout=60
+        )
     assert done.returncode != 0
-    assert "InputError: cannot read standard input" in done.stderr
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(("start", "frames"), [(None, 6), (Fraction(2, 25), 4)])

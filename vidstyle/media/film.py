@@ -181,6 +181,10 @@ class DecodedFilm:
         return frame.pts * self._window.tick
 
     def _why_nothing(self) -> str:
+        failed_at_once = self._feed.damaged and not self._feed.film_packets
+        if failed_at_once and not self._searchable and self._container.format.name.startswith("mov"):
+            # The demuxer has found the index behind the pictures, and a pipe does not lead back to them.
+            return "no frames; an mp4 with its index at the end must be given as a file, not through a pipe"
         if self._window.first is not None or self._window.last is not None:
             return "no frames in the part that was asked for"
         if self._decoder.failures:

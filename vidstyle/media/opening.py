@@ -7,6 +7,7 @@ Names are handed to FFmpeg as `file:NAME` with every other protocol switched off
 from __future__ import annotations
 
 import os
+import select
 import stat
 from pathlib import Path
 
@@ -42,11 +43,26 @@ def open_container(
         if str(source) == STDIN:
             if os.isatty(0):
                 raise InputError("standard input is a terminal; pipe a film into it or name a file")
+            if _stdin_is_empty():
+                raise InputError("standard input is empty; pipe a film into it or name a file")
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         _refuse_unreadable(source)
         return _refuse_text(_open(f"file:{source}", options | {"protocol_whitelist": "file"}, hwaccel), name)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
+
+
+def _stdin_is_empty() -> bool:
+    """Whether standard input ends before its first byte, as far as the system tells; waits for a pipe's first byte."""
+    if os.path.samestat(os.fstat(0), os.stat(os.devnull)):
+        return True
+    if stat.S_ISREG(os.fstat(0).st_mode):
+        return os.lseek(0, 0, os.SEEK_CUR) >= os.fstat(0).st_size
+    if not stat.S_ISFIFO(os.fstat(0).st_mode) or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    return not any(event & select.POLLIN for _, event in poll.poll())  # only POLLHUP: nobody writes, nothing is there
 
 
 def _open(url: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
