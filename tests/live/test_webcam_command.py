@@ -86,6 +86,8 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
         (("--camera", "none.mp4", "-o", "null"), 3, "no such file"),
         ((*SYNTHETIC, "-s", "mosaik"), 5, "did you mean 'mosaic'?"),
         ((*SYNTHETIC, "-o", "film.xyz"), 2, ".xyz"),
+        ((*SYNTHETIC, "-o", "x.png"), 2, "a picture holds no film"),
+        ((*SYNTHETIC, "-o", ""), 2, "name a file"),
         ((*SYNTHETIC, "-o", "gopher://x"), 2, "none of udp, tcp, srt, rtmp, http"),
         ((*SYNTHETIC, "-o", "missing/film.mp4"), 4, "missing"),
         ((*SYNTHETIC, "--fps", "0.5"), 2, "fps is 0.5"),
@@ -103,6 +105,7 @@ def test_refusals_are_one_line_with_their_exit_code(
     assert message in errors
     assert "Traceback" not in errors
     assert "captured" not in errors, "no statistics of what did not begin"
+    assert not list(tmp_path.glob("*.png"))
     assert errors.strip().splitlines()[-1].startswith("vidstyle: error:")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vidstyle.errors import UsageError
 from vidstyle.media.live_protocol import LiveFrame, LiveOutput, PictureFormat, Sound
+from vidstyle.media.part_file import is_picture
 
 
 class NullOutput:
@@ -39,6 +40,8 @@ def make_output(text: str) -> LiveOutput:
         return TransportStream(text)
     if scheme:
         raise UsageError(f"output {text!r}: {scheme}:// is none of udp, tcp, srt, rtmp, http")
+    if is_picture(text):
+        raise UsageError(f"output {text!r}: a picture holds no film; name a film, such as out.mp4, or use out_%04d.png")
     from vidstyle.media.live_film import LiveFilm
 
     return LiveFilm(text)
