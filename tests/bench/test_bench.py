@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -83,20 +87,70 @@ def test_a_network_that_is_not_there_is_an_error_at_once(capsys: pytest.CaptureF
     assert "did you mean 'live'" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_what_measures_ends_with_the_command(tmp_path: Path) -> None:
+    worker, note = tmp_path / "worker", tmp_path / "pid"
+    worker.write_text(f"#!/bin/sh\necho $$ > {note}.part; mv {note}.part {note}; exec sleep 60\n")
+    worker.chmod(0o755)
+    code = (
+        "import sys; sys.executable = sys.argv.pop()\n"  # which is what measures, in place of Python
+        "from vidstyle.cli.app import main; main()"
+    )
+    words = ["bench", "--network", "live", "--size", "360", "--no-peer", "--film", "0", str(worker)]
+    process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 60
+        while not note.exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.terminate()
+        errors = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 143
+    assert errors.splitlines()[-1] == "vidstyle: error: terminated"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["--isa", "AVX3"], 2, "--isa AVX3: there are SSE41"),
         (["--plot", "nowhere/bars.svg"], 4, "there is no folder nowhere"),
         (["--write", "nowhere/page.md"], 4, "there is no folder nowhere"),
+        (["--plot", "bars.png"], 2, "bars.png: this is drawn as SVG"),
+        (["--plot", "there.svg"], 4, "there.svg exists already; -y overwrites it"),
+        (["--write", "there.md"], 4, "there.md exists already; -y overwrites it"),
     ],
 )
 def test_what_cannot_end_well_is_not_begun(
-    words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("there.svg", "there.md"):
+        Path(name).touch()
     monkeypatch.setattr(cases, "measure", lambda case, seconds: pytest.fail("measured"))
     assert run(["bench", *words]) == code
     assert message in capsys.readouterr().err
+
+
+def test_page_and_drawing_are_replaced_on_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cases, "measure", lambda case, seconds: Timing(case=case, best=10, median=11))
+    for name in ("bars.svg", "page.md"):
+        Path(name).touch()
+    words = ["bench", "-q", "--size", "360", "--film", "0", "--plot", "bars.svg", "--write", "page.md"]
+    assert run(words) == 4
+    assert run([*words, "-y"]) == 0
+    assert Path("bars.svg").read_text().startswith("<svg")
+    assert "bars.svg" in Path("page.md").read_text()
 
 
 def test_ratios_compare_the_same_size_only() -> None:

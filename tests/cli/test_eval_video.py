@@ -46,3 +46,8 @@ def test_the_plot_is_a_png_and_that_is_checked_first(make_film: MakeFilm, tmp_pa
     assert not capsys.readouterr().out
     assert run(["eval", "video", film, film, "--plot", str(tmp_path / "plot.png")]) == 0
     assert cv2.imread(str(tmp_path / "plot.png")).shape == (400, 800, 3)
+    (tmp_path / "plot.png").write_bytes(b"precious")
+    assert run(["eval", "video", film, film, "--plot", str(tmp_path / "plot.png")]) == 4
+    assert (tmp_path / "plot.png").read_bytes() == b"precious"
+    assert run(["eval", "video", film, film, "--plot", str(tmp_path / "plot.png"), "-y"]) == 0
+    assert cv2.imread(str(tmp_path / "plot.png")) is not None

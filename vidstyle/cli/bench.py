@@ -31,6 +31,7 @@ def bench(
     ] = [],
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the bars.")] = None,
     write: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write a page, as docs/benchmarks.md.")] = None,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace these files if they exist.")] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Instead, show where the time goes in OpenVINO, by kind of operation.")
     ] = False,
@@ -41,15 +42,18 @@ def bench(
     """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
     from vidstyle.backends.cpu import guard
     from vidstyle.bench import cases, loop, report, steady
-    from vidstyle.media.part_file import check_folder
+    from vidstyle.interrupts import stop_requests
+    from vidstyle.media.part_file import check_file
     from vidstyle.networks.architecture import ARCHITECTURES
     from vidstyle.styles import Library
 
     guard()
     for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others
         Library().network(name)
+    if plot and plot.suffix.lower() != ".svg":
+        raise UsageError(f"{plot}: this is drawn as SVG; give it the ending .svg")
     for file in filter(None, (plot, write)):
-        check_folder(file)
+        check_file(file, overwrite=overwrite)
     if strange := [name for name in isa if name.upper() not in cases.ISAS]:
         raise UsageError(f"--isa {strange[0]}: there are {', '.join(cases.ISAS)}")
     if unknown := [side for side in size if side not in cases.SIZES]:
@@ -59,11 +63,12 @@ def bench(
         return
     todo = cases.plan(network, size, isas=isa, peer=peer)
     timings = []
-    for number, case in enumerate(todo, 1):
-        console.say(f"{number} of {len(todo)}: {case.width}x{case.height}, {case.label}")
-        timings.append(cases.measure(case, seconds=seconds))
     film_timing, starts, stabiliser = None, [], []
-    with tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
+    # SIGTERM is raised like Ctrl-C: then the child that measures ends with this process, and no film is left.
+    with stop_requests(), tempfile.TemporaryDirectory(prefix="vidstyle-bench-") as folder:
+        for number, case in enumerate(todo, 1):
+            console.say(f"{number} of {len(todo)}: {case.width}x{case.height}, {case.label}")
+            timings.append(cases.measure(case, seconds=seconds))
         if film:
             console.say(f"the whole loop, {film} frames of 1280x720")
             film_timing = loop.time_loop(Path(folder), size=cases.SIZES[720], frames=film, peer=peer)

@@ -27,6 +27,7 @@ def video(
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Losses of every Nth frame only.")] = 10,
     limit: Annotated[int | None, typer.Option("-n", min=2, metavar="N", help="Only the first N frames.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves into this PNG file.")] = None,
+    overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace the plot if it exists.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -36,7 +37,7 @@ def video(
     from vidstyle.motion.metrics import Steadiness, mean_steadiness, steadiness
 
     if plot:
-        check_png(plot, overwrite=True)
+        check_png(plot, overwrite=overwrite)
     judge = _judge(painting)
     losses: dict[int, tuple[float, float]] = {}
     with open_reader(film) as first, open_reader(painted) as second:
