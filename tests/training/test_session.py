@@ -201,7 +201,7 @@ def test_a_stop_saves_what_was_learned(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "stopped; --resume goes on from" in err
-    assert torch.load(place / "data" / "training" / "mine" / "checkpoint.pt", weights_only=True)["step"] == 1
+    assert torch.load(place / "data" / "training" / "mine" / "checkpoint.pt", weights_only=True)["step"] == 2
     assert train(place, "--resume") == 0
 
 

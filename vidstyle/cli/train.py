@@ -202,7 +202,11 @@ def _train(session: Session, library: Library, *, resume: bool, overwrite: bool)
         console.say(f"step {progress.step}/{progress.steps}  {losses}  {left} left")
 
     try:
-        with stop_requests():
-            return run_session(session, library, resume=resume, overwrite=overwrite, report=report, say=console.say)
+        with stop_requests() as stop:
+            return run_session(
+                session, library, resume=resume, overwrite=overwrite, report=report, say=console.say, stop=stop
+            )
     except Interrupted as error:
+        if not (session.run / "checkpoint.pt").exists():
+            raise
         raise type(error)(f"stopped; --resume goes on from {session.run}") from None

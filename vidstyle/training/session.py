@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from vidstyle.backends.torch import find_device
-from vidstyle.errors import Interrupted, UsageError
+from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
+from vidstyle.interrupts import StopRequest
 from vidstyle.media.part_file import output_error
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
@@ -66,12 +67,13 @@ def train(
     overwrite: bool,
     report: Callable[[Progress], None],
     say: Callable[[str], None],
+    stop: StopRequest,
 ) -> list[Path]:
     """Train and publish; returns the folders written.
 
     Raises UsageError if an unfinished run is in the way, OutputError if its folder or the library's root cannot be
-    written to, and what VGG, photographs, the start network or the trainer raise. An exception, Ctrl-C and
-    `Interrupted` included, leaves a checkpoint to resume from.
+    written to, and what VGG, photographs, the start network or the trainer raise. `stop` ends it after the step in
+    hand, with a checkpoint to resume from.
     """
     check_name(session.network)
     for folder in (session.run, session.root):
@@ -109,11 +111,9 @@ def train(
 
     with _writing(session.run):
         session.run.mkdir(parents=True, exist_ok=True)
-    try:
-        trainer.run(photographs, report=tell, save_to=checkpoint)
-    except (KeyboardInterrupt, Interrupted):
-        trainer.save(checkpoint)
-        raise
+    # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step, and has crashed it.
+    stop.finish = lambda: None
+    trainer.run(photographs, report=tell, save_to=checkpoint, stop=stop)
     written = publish(session, trainer, library)
     for style in session.recipe.styles:
         publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError, UsageError
+from vidstyle.interrupts import StopRequest
 from vidstyle.media.part_file import output_error
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
@@ -194,10 +195,12 @@ class Trainer:
         report: Callable[[Progress], None] = lambda progress: None,
         save_to: Path | None = None,
         every: int = 50,
+        stop: StopRequest | None = None,
     ) -> None:
         """Train to the recipe's last step, reporting and saving `every` so many steps.
 
-        Raises StyleError if the loss stops being a number; the last checkpoint is then still good.
+        Raises StyleError if the loss stops being a number; the last checkpoint is then still good. Once `stop` is
+        asked for, saves after the step in hand and raises its error.
         """
         recipe = self.recipe
         batches = photographs.batches(recipe.batch, seed=recipe.seed, first=self.step)
@@ -219,6 +222,10 @@ class Trainer:
                 elapsed = time.perf_counter() - began
                 report(Progress(step=self.step, steps=recipe.steps, losses=means, rate=counted / elapsed))
                 sums, counted, began = {}, 0, time.perf_counter()
+            if stop is not None and stop.error is not None:
+                if save_to is not None:
+                    self.save(save_to)
+                raise stop.error
 
     def _groups(self) -> list[dict[str, Any]]:
         return [group for optimiser in self.optimisers for group in optimiser.param_groups]
