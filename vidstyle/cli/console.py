@@ -7,11 +7,11 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from vidstyle.errors import OutputError
+from vidstyle.errors import OutputError, VidstyleError
 
 if TYPE_CHECKING:
     from vidstyle.fileloop import Progress
@@ -50,6 +50,15 @@ def warn(message: str) -> None:
 def trace(error: BaseException) -> None:
     """Where an error comes from, in many lines."""
     _line("".join(traceback.format_exception(error)).rstrip())
+
+
+def run_tool(main: Callable[[Sequence[str]], None]) -> None:
+    """A `python -m` tool of its own: `main` with its words, our errors as one line with their exit code."""
+    try:
+        main(sys.argv[1:])
+    except VidstyleError as failure:
+        error(str(failure))
+        sys.exit(failure.exit_code)
 
 
 def say(message: str) -> None:

@@ -8,6 +8,8 @@ import re
 import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -148,15 +150,13 @@ class PartFile:
         """Give the complete file its name, once it is on the disk. Raises OutputError."""
         if self.direct:
             return
-        try:
+        with writing(self.path):
             sync(self.path)
             final = self.path.with_suffix("")
             if final.exists():
                 shutil.copymode(final, self.path)  # a film that was private stays it
             self.path.replace(final)
             sync(self.path.parent)
-        except OSError as error:
-            raise output_error(error, self.path) from error
 
     def discard(self) -> None:
         """Remove what was written, for a file that nobody could use."""
@@ -181,6 +181,15 @@ def reason(error: Exception) -> str:
     if log:
         return str(log[2]).strip().splitlines()[0]
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Has the system's refusal to write `path` be an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, path) from error
 
 
 def output_error(error: Exception, path: Path | str) -> OutputError:

@@ -7,7 +7,6 @@ frame can be drawn alone and a film of it has exact, smooth motion. Nothing is t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
@@ -18,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange
 
-from vidstyle.errors import UsageError, VidstyleError
+from vidstyle.errors import UsageError
 from vidstyle.frames import ImageArray
-from vidstyle.media.part_file import check_target, output_error
+from vidstyle.media.part_file import check_target, writing
 
 Plane = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
@@ -311,19 +310,15 @@ def main(words: Sequence[str]) -> None:
         raise UsageError("name the film to write: python -m vidstyle.media.synthetic OUT.mp4")
     path = Path(words[0])
     check_target(None, path, overwrite=True)
-    try:
-        write_film(path)
-    except ValueError as error:  # PyAV's, for a container that cannot hold it
-        raise UsageError(f"{path}: the scene is H.264 and AAC, which this format does not hold; try .mp4") from error
-    except OSError as error:
-        raise output_error(error, path) from error
+    with writing(path):
+        try:
+            write_film(path)
+        except ValueError as error:  # PyAV's, for a container that cannot hold it
+            message = f"{path}: the scene is H.264 and AAC, which this format does not hold; try .mp4"
+            raise UsageError(message) from error
 
 
 if __name__ == "__main__":
     from vidstyle.cli import console
 
-    try:
-        main(sys.argv[1:])
-    except VidstyleError as error:
-        console.error(str(error))
-        sys.exit(error.exit_code)
+    console.run_tool(main)

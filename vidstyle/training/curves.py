@@ -5,13 +5,12 @@ python -m vidstyle.training.curves OUT.svg NAME=RUN/losses.tsv ...
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from vidstyle.errors import InputError, UsageError, VidstyleError
-from vidstyle.media.part_file import check_writable, output_error
+from vidstyle.errors import InputError, UsageError
+from vidstyle.media.part_file import check_writable, writing
 from vidstyle.training.trainer import Progress
 
 SHOWN = ("style", "content")
@@ -96,17 +95,11 @@ def main(words: Sequence[str]) -> None:
     check_writable(out.parent)
     named = dict(word.split("=", 1) for word in words[1:])
     drawn = draw({name: read_losses(Path(file)) for name, file in named.items()})
-    try:
+    with writing(out):
         out.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise output_error(error, out) from error
 
 
 if __name__ == "__main__":
     from vidstyle.cli import console
 
-    try:
-        main(sys.argv[1:])
-    except VidstyleError as error:
-        console.error(str(error))
-        sys.exit(error.exit_code)
+    console.run_tool(main)

@@ -9,7 +9,6 @@ a slightly irregular tile of one colour with grout around it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vidstyle.errors import OutputError, UsageError, VidstyleError
-from vidstyle.media.part_file import check_target, output_error
+from vidstyle.errors import OutputError, UsageError
+from vidstyle.media.part_file import check_target, writing
 
 Floats = npt.NDArray[np.float64]
 
@@ -139,17 +138,11 @@ def main(words: Sequence[str]) -> None:
     ok, data = cv2.imencode(".png", draw_mosaic()[..., ::-1])
     if not ok:
         raise OutputError(f"{out}: the picture could not be encoded")
-    try:
+    with writing(out):
         out.write_bytes(data.tobytes())
-    except OSError as error:
-        raise output_error(error, out) from error
 
 
 if __name__ == "__main__":
     from vidstyle.cli import console
 
-    try:
-        main(sys.argv[1:])
-    except VidstyleError as error:
-        console.error(str(error))
-        sys.exit(error.exit_code)
+    console.run_tool(main)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.interrupts import StopRequest
-from vidstyle.media.part_file import output_error
+from vidstyle.media.part_file import writing
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
 from vidstyle.networks.publish import publish_file, publish_network, publish_style
@@ -93,7 +92,7 @@ def train(
     else:
         if resume:
             say(f"nothing to go on with in {session.run}: starting anew")
-        with _writing(log):
+        with writing(log):
             log.unlink(missing_ok=True)
     if start is not None and trainer.step == 0:
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
@@ -103,13 +102,13 @@ def train(
 
     def tell(progress: Progress) -> None:
         nonlocal counted
-        with _writing(session.run):
+        with writing(session.run):
             write_losses(log, progress, cpu=time.process_time() - counted)
             counted = time.process_time()
             _write_sheet(session.run / "samples.png", trainer, samples[:: SAMPLES // 4])
         report(progress)
 
-    with _writing(session.run):
+    with writing(session.run):
         session.run.mkdir(parents=True, exist_ok=True)
     # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step, and has crashed it.
     stop.finish = lambda: None
@@ -184,21 +183,12 @@ def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:
     part.replace(path)
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Has the system's refusal to write `path` be an OutputError."""
-    try:
-        yield
-    except OSError as error:
-        raise output_error(error, path) from error
-
-
 def _check_writable(folder: Path) -> None:
     """Raise OutputError if nothing can be written to `folder`, or to where it will be made.
 
     By trying: permissions promise too much to an administrator, in /proc as on a medium that is read only.
     """
-    with _writing(folder):
+    with writing(folder):
         place = folder
         while not place.exists():
             place = place.parent

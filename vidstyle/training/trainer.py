@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError, UsageError
 from vidstyle.interrupts import StopRequest
-from vidstyle.media.part_file import output_error
+from vidstyle.media.part_file import writing
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
@@ -328,13 +328,11 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
         }
-        try:
+        with writing(path):
             part.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:  # given the name, PyTorch calls a full disk a RuntimeError
                 torch.save(state, file)
             part.replace(path)
-        except OSError as error:
-            raise output_error(error, path) from error
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same recipe. Raises StyleError if it does not fit."""
