@@ -111,9 +111,9 @@ def _engines() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    import openvino
+    from vidstyle.backends.openvino_core import openvino_core
 
-    core = openvino.Core()
+    core = openvino_core()
     for name in core.available_devices:
         text = f"{core.get_property(name, 'FULL_DEVICE_NAME')} (OpenVINO)"
         yield Finding(topic="devices", name=name, state="ok", text=text)

@@ -14,6 +14,7 @@ from openvino import opset13 as ops
 from tests.conftest import add_style, make_library
 from vidstyle.backends import fidelity, int8
 from vidstyle.backends.openvino import OpenVino, open_reference
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.backends.protocol import EngineSpec, Precision
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
@@ -37,7 +38,7 @@ def network(root: Path) -> Network:
 
 @pytest.fixture
 def core() -> openvino.Core:
-    return openvino.Core()
+    return openvino_core()
 
 
 def ignore(line: str) -> None:
@@ -179,7 +180,7 @@ def test_auto_tries_it_for_live_pictures_only(network: Network, monkeypatch: pyt
 def test_the_shipped_live_network_passes_the_gate() -> None:
     """In its own precision, without bf16 for the rest, every style in it: what a plain laptop paints with."""
     network = Library().network("live")
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(network.graph)
     styles = fidelity.known_styles(network)
     int8.quantise(core, model, network, styles)

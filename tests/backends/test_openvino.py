@@ -76,6 +76,30 @@ def test_nobody_compiles_while_another_does(library: Library, monkeypatch: pytes
     assert (len(engines), most[0]) == (3, 1)
 
 
+_SIGNAL_AFTER_ENGINES = """
+import os, signal, sys
+from pathlib import Path
+from vidstyle.backends.openvino import open_reference
+from vidstyle.styles import Library
+
+network = Library([Path(sys.argv[1])]).network("live")
+first = open_reference(network, 16, 16)
+second = open_reference(network, 16, 16)
+del first  # not in the order of a stack
+del second
+signal.signal(signal.SIGTERM, lambda number, frame: print("received"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal stacks")
+def test_a_signal_arrives_after_engines_went_out_of_order(library_root: Path) -> None:
+    """OpenVINO's cores swap the thread's signal stack, and put back one that is gone."""
+    words = [sys.executable, "-c", _SIGNAL_AFTER_ENGINES, str(library_root)]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (0, "received\n"), result.stderr
+
+
 def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:
     network = library.network("live")
     frames, vector = pictures(5, 40, 24), style(network)

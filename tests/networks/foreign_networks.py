@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.frames import ImageArray
 
 WIDTHS = (4, 6, 8)
 
 
-@cache
-def _core() -> openvino.Core:
-    return openvino.Core()
-
-
 def paint(model: onnx.ModelProto, frames: ImageArray) -> ImageArray:
     """Run a graph of our own contract on (N, H, W, 3) uint8, in fp32."""
-    core = _core()
+    core = openvino_core()
     network = core.read_model(model.SerializeToString())
     network.reshape({"frames": list(frames.shape)})
     engine = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.networks.architecture import ARCHITECTURES, Architecture
 
 torch = pytest.importorskip("torch", reason="the reference network needs the torch extra")
@@ -39,15 +40,15 @@ def paint_with_torch(network: TransformNetwork, frames: np.ndarray, style: torch
 @pytest.mark.parametrize("kind", SMALL)
 @pytest.mark.parametrize("size", [(32, 48), (37, 51), (8, 8), (1, 1)])
 def test_graph_equals_network(kind: str, size: tuple[int, int]) -> None:
-    openvino = pytest.importorskip("openvino")
     torch.manual_seed(0)
     architecture = SMALL[kind]
     network = TransformNetwork(architecture).eval()
     style = neutral_style(architecture) + 0.3 * torch.randn(architecture.style_size)
     graph = build_graph(architecture, {k: v.numpy() for k, v in network.state_dict().items()})
-    model = openvino.Core().read_model(graph.SerializeToString())
+    core = openvino_core()
+    model = core.read_model(graph.SerializeToString())
     model.reshape({"frames": [2, *size, 3]})
-    engine = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    engine = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     frames = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
 
     painted = engine({"frames": frames, "style": style.numpy()})[0]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidstyle.backends import cpu, engine_cache, fidelity, int8
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, OutOfMemory
@@ -41,10 +42,9 @@ class OpenVino:
 
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Compile `network` for frames of the spec's size. Raises BackendError or OutOfMemory."""
-        cpu.guard()
+        core = openvino_core()
         import openvino
 
-        core = openvino.Core()
         device = _device(core, spec.device)
         model = _read(core, network)
 
@@ -77,11 +77,8 @@ class OpenVino:
 
 def open_reference(network: Network, width: int, height: int) -> Engine:
     """The fp32 engine on the processor that others are compared with, for frames of one size."""
-    cpu.guard()
-    import openvino
-
     spec = EngineSpec(width=width, height=height, latency=True)
-    core = openvino.Core()
+    core = openvino_core()
     return _compile(core, network, _read(core, network), spec, device="CPU", precision="fp32")
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vidstyle.backends import cpu
 from vidstyle.backends.openvino import translated
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.backends.protocol import EngineInfo, EngineSpec
 from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray, StyleVector
@@ -56,7 +56,6 @@ def open_tiled(network: Network, spec: EngineSpec) -> TiledEngine:
     """
     if network.architecture is None:
         raise BackendError(f"{network.name} was imported as a graph; tiles need a network of vidstyle's own")
-    cpu.guard()
     return TiledEngine(network, spec, network.architecture)
 
 
@@ -169,9 +168,7 @@ class _TileNetwork:
     """A network for one size of tile, its norms opened up: their statistics are inputs, learnt one by one."""
 
     def __init__(self, network: Network, tile: tuple[int, int]) -> None:
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = openvino_core()
         self._name = network.name
         try:
             self._model = self._core.read_model(network.graph)

@@ -34,15 +34,13 @@ class Profile:
 
 def profile(network: str, *, size: tuple[int, int]) -> Profile:
     """Run `network` under OpenVINO's own clock, in bf16 where the processor has it. Raises BackendError."""
-    cpu.guard()
-    import openvino
-
     from vidstyle.backends.openvino import without_unfold
+    from vidstyle.backends.openvino_core import openvino_core
 
+    core = openvino_core()
     width, height = size
     precision = "bf16" if cpu.processor().bf16 else "fp32"
     frame = moving_pictures(width, height, 1)
-    core = openvino.Core()
     config = {
         "INFERENCE_PRECISION_HINT": precision.replace("fp", "f"),
         "INFERENCE_NUM_THREADS": 1,

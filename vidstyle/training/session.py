@@ -110,7 +110,7 @@ def train(
 
     with writing(session.run):
         session.run.mkdir(parents=True, exist_ok=True)
-    # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step, and has crashed it.
+    # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step.
     stop.finish = lambda: None
     trainer.run(photographs, report=tell, save_to=checkpoint, stop=stop)
     written = publish(session, trainer, library)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vidstyle.backends.cpu import guard
+from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.errors import StyleError, UsageError
 from vidstyle.media.synthetic import scene
 
@@ -91,7 +91,7 @@ class Picture:
 
     def _compiled(self, *, freed: bool, shape: tuple[int, ...]) -> Any:
         if (freed, shape) not in self._engines:
-            core = _openvino()
+            core = openvino_core()
             model = core.read_model(self.freed if freed else self.model)
             model.reshape(list(shape))
             hint = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -101,14 +101,6 @@ class Picture:
     @cached_property
     def _engines(self) -> dict[tuple[bool, tuple[int, ...]], Any]:
         return {}
-
-
-@cache
-def _openvino() -> Any:
-    guard()
-    import openvino
-
-    return openvino.Core()
 
 
 def find_fit(path: Path, picture: Picture) -> Fit:
