@@ -117,6 +117,8 @@ def test_a_recipe_continues_a_shipped_network_with_one_more_style(
     words += ["--device", "cpu", "-q", "--run", str(place / "run")]
     assert run(words) == 2
     assert "another architecture" in capsys.readouterr().err
+    assert run([*words, "--name", "live"]) == 2
+    assert "vidstyle comes with a network 'live'" in capsys.readouterr().err
     found = library(place, library_root)
     tiny = found.network("live").architecture
     assert tiny is not None

@@ -79,7 +79,7 @@ def train(
 ) -> None:
     """Make a style of a painting, or train a whole network by a recipe."""
     from vidstyle.backends.heap import prepare_to_optimise
-    from vidstyle.styles import Library, user_data
+    from vidstyle.styles import Library, shipped_data, user_data
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
@@ -89,6 +89,8 @@ def train(
     library = Library() if into is None else Library([into, *Library().roots])
     if recipe is None:
         _check_free(name, library, root, tune=tune, replace=overwrite or resume)
+    elif into is None and (shipped_data() / "networks" / name).exists():  # it would hide the shipped one
+        raise UsageError(f"vidstyle comes with a network {name!r}; choose another --name, or name a folder: --into DIR")
     run = run or user_data() / "training" / name
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
