@@ -53,6 +53,15 @@ def test_seconds_end_it_and_the_json_tells_everything(environment, tmp_path: Pat
     assert "delivered" in errors, "the statistics for people"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there is the cache's place XDG's")
+def test_what_its_engine_has_to_say_is_said(environment, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    changed = {"XDG_CACHE_HOME": str(tmp_path / "file"), "VIDSTYLE_CACHE_DIR": ""}
+    code, _, errors = run(environment | changed, tmp_path, *SYNTHETIC, "--seconds", "1")
+    assert code == 0, errors
+    assert errors.count(f"the cache {tmp_path / 'file' / 'vidstyle'} cannot be used (Not a directory)") == 1
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_signals_end_it_with_a_playable_film_and_the_statistics(environment, tmp_path: Path, number, code) -> None:
     process = start(environment, tmp_path, *SYNTHETIC, "-o", "film.mp4", "--json")

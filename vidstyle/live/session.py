@@ -120,7 +120,12 @@ def make_loop(
     return LiveLoop(
         camera or (lambda: open_camera(request)),
         lambda: Painter(
-            network, backend=options.backend, device=options.device, precision=options.precision, latency=True
+            network,
+            backend=options.backend,
+            device=options.device,
+            precision=options.precision,
+            latency=True,
+            say=say,
         ),
         _control(options, library, network),
         open_film=make_output,
