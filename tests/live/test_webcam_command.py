@@ -103,6 +103,7 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
         *[((*SYNTHETIC, "--fps", fps), 2, "fps") for fps in ("0", "nan")],
         ((*SYNTHETIC, "--seconds", "nan"), 2, "seconds is nan"),
         ((*SYNTHETIC, "-o", "null"), 2, "named twice"),
+        ((*SYNTHETIC, *2 * ("-o", "rtmp://host/app/key")), 2, "'rtmp://host/app' is named twice"),
         ((*SYNTHETIC, "--strength", "2"), 2, "strength"),
     ],
 )

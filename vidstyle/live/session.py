@@ -64,7 +64,9 @@ class WebcamOptions:
             raise UsageError("a session needs an output; `-o null` measures without one")
         twice = {name for name in self.outputs if self.outputs.count(name) > 1}
         if twice:
-            raise UsageError(f"output {twice.pop()!r} is named twice")
+            from vidstyle.media.streams import without_key
+
+            raise UsageError(f"output {without_key(twice.pop())!r} is named twice")
 
 
 def webcam(
