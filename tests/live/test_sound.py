@@ -189,6 +189,39 @@ def test_gaps_become_silence_and_what_was_heard_twice_is_left_out(tmp_path: Path
     assert loud[4 * 48_000 + 100 : 5 * 48_000 - 4000].all()
 
 
+@pytest.mark.parametrize(("sample_format", "layout"), [("fltp", "stereo"), ("s16", "mono")])
+def test_films_that_begin_apart_share_the_sound_and_leave_it_as_it_is(
+    tmp_path: Path, sample_format: str, layout: str
+) -> None:
+    """The format that encoders take needs no conversion, so each of them is given the piece itself."""
+    pieces = []
+    for index in range(100):
+        loud = index >= 50
+        shape, kind, level = ((2, 960), np.float32, 0.25) if sample_format == "fltp" else ((1, 960), np.int16, 8000)
+        samples = np.full(shape, level if loud else 0, kind)
+        piece = av.AudioFrame.from_ndarray(samples, format=sample_format, layout=layout)
+        piece.sample_rate, piece.pts, piece.time_base = 48_000, 960 * index, Fraction(1, 48_000)
+        pieces.append(Sound(samples=piece, captured=100 + index / 50))
+    picture = PictureFormat(width=64, height=48, rate=Fraction(10), sound=SoundFormat(rate=48_000, layout=layout))
+    films = {LiveFilm(str(tmp_path / f"{start}.mkv")): start for start in (0, 5)}
+    for film in films:
+        film.open(picture)
+        for piece in pieces:
+            film.hear(piece)
+    for index in range(20):
+        frame = LiveFrame(image=np.zeros((48, 64, 3), np.uint8), captured=100 + index / 10, index=index)
+        for film, start in films.items():
+            if index >= start:
+                film.write(frame)
+    for film, start in films.items():
+        film.close()
+        with av.open(str(tmp_path / f"{start}.mkv")) as seen:
+            sound = np.concatenate([left_channel(f) for f in seen.decode(audio=0)])
+        begins = np.flatnonzero(np.abs(sound) > 0.1)[0] / 48_000
+        assert begins == pytest.approx(1 - start / 10, abs=0.02)
+    assert [p.samples.pts for p in pieces] == [960 * index for index in range(100)]
+
+
 def test_a_silent_camera_holds_up_nothing(tmp_path: Path) -> None:
     path = tmp_path / "silent.mp4"
     sound = play(LiveFilm(str(path)), path, heard=[], pictures=40)

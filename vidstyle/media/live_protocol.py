@@ -52,7 +52,10 @@ class LiveFrame:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sound:
-    """A piece of the camera's sound: decoded samples, and when their first was heard (monotonic seconds)."""
+    """A piece of the camera's sound: decoded samples, and when their first was heard (monotonic seconds).
+
+    All outputs hold the same one, each in its own thread: none may change it.
+    """
 
     samples: av.AudioFrame
     captured: float

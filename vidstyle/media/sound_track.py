@@ -74,10 +74,9 @@ class SoundTrack:
             return
         if self._next == 0 or due > self._next + GAP * RATE:
             yield from self._silence(due)
-        samples = sound.samples
-        samples.pts = None  # the camera's clock is not ours
-        for piece in self._resampler.resample(samples):
-            yield from self._encode(piece)
+        for piece in self._resampler.resample(sound.samples):
+            # What needs no conversion comes back as it is, and other tracks, with other beginnings, hold it too.
+            yield from self._encode(_copy(piece) if piece is sound.samples else piece)
 
     def _silence(self, until: int) -> Iterator[Packet[AudioStream]]:
         channels = av.AudioLayout(self._layout).nb_channels
@@ -91,3 +90,9 @@ class SoundTrack:
         piece.pts, piece.time_base = self._next, Fraction(1, RATE)
         self._next += piece.samples
         yield from self._stream.encode(piece)
+
+
+def _copy(piece: av.AudioFrame) -> av.AudioFrame:
+    copy = av.AudioFrame.from_ndarray(piece.to_ndarray(), format=piece.format.name, layout=piece.layout.name)
+    copy.sample_rate = piece.sample_rate
+    return copy
