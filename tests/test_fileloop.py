@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,9 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from vidstyle.errors import InputError, OutputError
+from vidstyle.errors import InputError, Interrupted, OutputError
 from vidstyle.fileloop import Event, FileLoop, Progress, expected_frames
 from vidstyle.frames import Frame, FrameBatch, ImageArray, VideoInfo
+from vidstyle.interrupts import stop_requests
 from vidstyle.media.protocol import CopiedPacket
 
 TICKS = Fraction(1, 1000)
@@ -88,7 +93,11 @@ def run(reader: FakeReader, writer: FakeWriter, *, paint: Paint = invert, batch:
 
 
 def no_thread_is_left() -> bool:
-    return not any(thread.name.startswith("vidstyle-") for thread in threading.enumerate())
+    """Or within a second: a stage says that it has ended a moment before its thread has."""
+    stages = [thread for thread in threading.enumerate() if thread.name.startswith("vidstyle-")]
+    for thread in stages:
+        thread.join(1.0)
+    return not any(thread.is_alive() for thread in stages)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4, 100])
@@ -190,6 +199,34 @@ def test_a_writer_that_fails_is_what_is_raised_while_others_wait_for_room() -> N
     with pytest.raises(OutputError, match="no space left"):
         run(FakeReader(big), writer)
     assert True not in writer.closed
+    assert no_thread_is_left()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_a_stage_that_hangs_is_abandoned_at_the_second_signal() -> None:
+    """Before Python 3.13 a thread whose `join` was interrupted by an exception counts as dead ever after."""
+    hangs, go_on = threading.Event(), threading.Event()
+    writer = FakeWriter()
+
+    def hang(frame: Frame) -> None:
+        hangs.set()
+        go_on.wait(20)
+
+    def send_signals() -> None:
+        hangs.wait(20)
+        for _ in range(2):
+            time.sleep(0.25)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    writer.write = hang  # type: ignore[method-assign]
+    loop = FileLoop(FakeReader([frame(0)]), by_batch(invert), writer)
+    sender = threading.Thread(target=send_signals)
+    sender.start()
+    with stop_requests() as stop, pytest.raises(Interrupted):
+        loop.run(lambda progress: None, stop=stop)
+    sender.join()
+    assert loop.abandoned
+    go_on.set()
     assert no_thread_is_left()
 
 

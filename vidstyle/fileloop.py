@@ -84,7 +84,8 @@ class FileLoop(Generic[F]):
         self.frames_out = 0
         self.seconds = self.cpu_seconds = 0.0
         self.stages: dict[str, StageTime] = {}
-        self._threads: list[threading.Thread] = []
+        # Not `Thread.is_alive`: before Python 3.13 that is False for ever once a signal's exception interrupted `join`.
+        self._ended: dict[str, threading.Event] = {}
         self._request = StopRequest()
         self._failure: BaseException | None = None
         self._committed = False
@@ -94,22 +95,20 @@ class FileLoop(Generic[F]):
         began, cpu = time.perf_counter(), time.process_time()
         total = expected_frames(self.reader.info)
         works = {"read": self._read, "paint": self._paint, "write": self._write}
-        self._threads = threads = [
-            threading.Thread(target=self._stage, args=(name, work), name=f"vidstyle-{name}", daemon=True)
-            for name, work in works.items()
-        ]
         self._request = stop or StopRequest()
         # Cutting the first channel ends the run after the batch in hand, even where the reader hangs.
         self._request.finish = self.decoded.cut
         if self._request.error:
             self.decoded.cut()  # asked before there was anything to cut
         with self._stopping():
-            for thread in threads:
+            for name, work in works.items():
+                self._ended[name] = threading.Event()
+                thread = threading.Thread(target=self._stage, args=(name, work), name=f"vidstyle-{name}", daemon=True)
                 thread.start()
             running = True
             while running:  # and once more: also a film that is over at once has made progress
-                threads[-1].join(TICK)
-                running = threads[-1].is_alive() or threads[-2].is_alive()
+                self._ended["write"].wait(TICK)
+                running = not (self._ended["write"].is_set() and self._ended["paint"].is_set())
                 progress(Progress(frames=self.frames_out, total=total, seconds=time.perf_counter() - began))
         self.seconds, self.cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         if self._failure:
@@ -120,7 +119,7 @@ class FileLoop(Generic[F]):
     @property
     def abandoned(self) -> bool:
         """Whether a stage still hangs in a library call, so that what it uses must not be closed."""
-        return any(thread.is_alive() for thread in self._threads)
+        return not all(ended.is_set() for ended in self._ended.values())
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -130,9 +129,8 @@ class FileLoop(Generic[F]):
             self._break_off()
             raise
         finally:
-            for thread in self._threads:
-                if thread.ident is not None:
-                    thread.join(1.0)
+            for ended in self._ended.values():
+                ended.wait(1.0)
 
     def _stage(self, name: str, work: Callable[[], float]) -> None:
         wall, cpu, waited = time.perf_counter(), time.thread_time(), 0.0
@@ -145,6 +143,7 @@ class FileLoop(Generic[F]):
             self._break_off()
         busy = time.perf_counter() - wall - waited
         self.stages[name] = StageTime(busy_seconds=busy, cpu_seconds=time.thread_time() - cpu)
+        self._ended[name].set()
 
     def _break_off(self) -> None:
         self.decoded.break_off()
