@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -127,6 +128,66 @@ def test_a_suffix_that_means_no_film_is_refused(tmp_path: Path, name: str) -> No
 )
 def test_names_tell_pictures_from_sequences(name: str, picture: bool, sequence: bool) -> None:
     assert (is_picture(name), is_sequence(name)) == (picture, sequence)
+
+
+@posix
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    """Else the second would give its name to what the first goes on to write over."""
+    target = tmp_path / "out.mp4"
+    first, second = PartFile(target), PartFile(target)
+    first.create()
+    first.path.write_bytes(b"first")
+    with pytest.raises(OutputError, match="being written by another run"):
+        check_target(None, target)
+    with pytest.raises(OutputError, match="being written by another run"):
+        second.create()
+    second.discard()
+    assert first.path.read_bytes() == b"first"
+    first.commit()
+    check_target(None, target, overwrite=True)
+    second.create()
+    second.release()
+    third = PartFile(target)
+    third.create()  # what a run left unfinished is nobody's
+    third.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@posix
+def test_a_writer_leaves_another_runs_file_alone(tmp_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    frames = noise(4)
+    with given(frames) as source, open_writer(target, source=source, options=EncodeOptions(codec="ffv1")) as late:
+        first = PartFile(target)
+        first.create()
+        first.path.write_bytes(b"first")
+        with pytest.raises(OutputError, match="being written by another run"):
+            write_all(late, source)
+        late.close(commit=False)
+    assert first.path.read_bytes() == b"first"
+    assert not target.exists()
+
+
+_PIPE_WITHOUT_READER = """
+import os, sys, threading, time
+from vidstyle.pipeline import render
+from vidstyle.settings import RenderOptions
+
+arguments = dict(options=RenderOptions(strength=0))
+threading.Thread(target=render, args=sys.argv[1:], kwargs=arguments, daemon=True).start()
+time.sleep(2)
+print("still running", flush=True)
+os._exit(0)
+"""
+
+
+@posix
+def test_a_named_pipe_that_nobody_reads_holds_up_no_other_thread(tmp_path: Path, make_film) -> None:
+    """FFmpeg, opening it, would wait with Python's lock in its hands: no signal would get through."""
+    os.mkfifo(tmp_path / "out.mkv")
+    words = [sys.executable, "-c", _PIPE_WITHOUT_READER, str(make_film()), str(tmp_path / "out.mkv")]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "still running\n", result.stderr
 
 
 def test_the_name_is_given_at_once_and_the_old_file_replaced(tmp_path: Path) -> None:

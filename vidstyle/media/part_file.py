@@ -9,13 +9,16 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.media.containers import PICTURE_SUFFIXES, container_for
+
+if sys.platform != "win32":
+    import fcntl
 
 STDOUT = "-"
 _NUMBER = re.compile(r"%0?(\d*)d")
@@ -81,6 +84,8 @@ def _check_place(path: Path, *, overwrite: bool, advice: str) -> None:
     existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
     if existing and not overwrite and not _is_special(path):
         raise OutputError(f"{existing[0]} exists already; {advice}")
+    if not (is_sequence(path) or _is_special(path)):
+        _check_unclaimed(path)
 
 
 def _check_name(path: Path) -> None:
@@ -131,6 +136,7 @@ class PartFile:
         self.target = Path(target)
         self.direct = str(target) == STDOUT or _is_special(self.target)
         self.path = self.target if self.direct else part_path(self.target)
+        self._descriptor: int | None = None
 
     @property
     def url(self) -> str:
@@ -138,30 +144,83 @@ class PartFile:
         return "pipe:1" if str(self.target) == STDOUT else f"file:{self.path}"
 
     def create(self) -> None:
-        """Make the empty file, not to be read by anybody who cannot read what it will replace. Raises OSError."""
-        final = self.path.with_suffix("")
-        if self.direct or not final.exists():
+        """Make the empty file, for this run alone, not to be read by anybody who cannot read what it will replace.
+
+        Waits for whoever reads a named pipe. Raises OSError, and OutputError where another run writes the same target.
+        """
+        if self.direct:
+            if str(self.target) != STDOUT and stat.S_ISFIFO(self.path.stat().st_mode):
+                # FFmpeg would wait for the reader as well, but with all of Python held up, signals too.
+                self._descriptor = os.open(self.path, os.O_WRONLY)
             return
-        self.path.unlink(missing_ok=True)  # an earlier run's may be open to all
-        self.path.touch(mode=0o600)
-        self.path.chmod(stat.S_IMODE(final.stat().st_mode) | 0o600)
+        self._claim(0o666)
+        final = self.path.with_suffix("")
+        if final.exists():
+            self.discard()  # an earlier run's, which may be open to all
+            self._claim(0o600)
+            self.path.chmod(stat.S_IMODE(final.stat().st_mode) | 0o600)
+
+    def _claim(self, mode: int) -> None:
+        """Make the file if it is missing, and lock it for this run, as far as the system can."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, mode)
+        if sys.platform == "win32":
+            os.close(descriptor)  # an open file could not be renamed there
+        elif _lock(descriptor):
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+            raise _taken(self.target)
 
     def commit(self) -> None:
         """Give the complete file its name, once it is on the disk. Raises OutputError."""
-        if self.direct:
-            return
-        with writing(self.path):
-            sync(self.path)
-            final = self.path.with_suffix("")
-            if final.exists():
-                shutil.copymode(final, self.path)  # a film that was private stays it
-            self.path.replace(final)
-            sync(self.path.parent)
+        if not self.direct:
+            with writing(self.path):
+                sync(self.path)
+                final = self.path.with_suffix("")
+                if final.exists():
+                    shutil.copymode(final, self.path)  # a film that was private stays it
+                self.path.replace(final)
+                sync(self.path.parent)
+        self.release()
 
     def discard(self) -> None:
-        """Remove what was written, for a file that nobody could use."""
-        if not self.direct:
+        """Remove what was written, for a file that nobody could use; another run's is left alone."""
+        if not self.direct and (self._descriptor is not None or sys.platform == "win32"):
             self.path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the file, as it is; the end of the process does it as well."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False where another run has locked it."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a network's file system without locks
+    return True
+
+
+def _check_unclaimed(target: Path) -> None:
+    """Raise OutputError if another run is writing `target`."""
+    with suppress(OSError):
+        descriptor = os.open(part_path(target), os.O_RDWR)
+        try:
+            if not _lock(descriptor):
+                raise _taken(target)
+        finally:
+            os.close(descriptor)
+
+
+def _taken(target: Path) -> OutputError:
+    return OutputError(f"{target} is being written by another run; wait for it, or choose another name")
 
 
 def sync(path: Path) -> None:
