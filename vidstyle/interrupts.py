@@ -48,7 +48,8 @@ class StopRequest:
 def stop_requests(request: StopRequest | None = None) -> Iterator[StopRequest]:
     """Within it, SIGINT and SIGTERM go to `request`, or to a new one; it is what the block is given.
 
-    Signals belong to the main thread: in any other the request never receives one.
+    Signals belong to the main thread: in any other the request never receives one. Nor does it where a program that
+    Python is a part of handles the signal itself: Python could not give that handler back.
     """
     request = request or StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -58,7 +59,8 @@ def stop_requests(request: StopRequest | None = None) -> Iterator[StopRequest]:
     def handle(number: int, frame: FrameType | None) -> None:
         request.receive(number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    before = {number: signal.signal(number, handle) for number in ours}
     try:
         yield request
     finally:

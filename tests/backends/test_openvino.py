@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vidstyle.backends import cpu
+from vidstyle.backends import cpu, openvino_core
 from vidstyle.backends import openvino as backend
 from vidstyle.backends.protocol import EngineSpec, PrecisionChoice
 from vidstyle.backends.torch import Torch
@@ -74,6 +74,21 @@ def test_nobody_compiles_while_another_does(library: Library, monkeypatch: pytes
     with ThreadPoolExecutor(3) as pool:
         engines = [job.result() for job in [pool.submit(load) for _ in range(3)]]
     assert (len(engines), most[0]) == (3, 1)
+
+
+def test_threads_that_ask_at_once_get_the_same_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    @cache
+    def make() -> object:
+        time.sleep(0.1)
+        made.append(object())
+        return made[-1]
+
+    monkeypatch.setattr(openvino_core, "_core", make)
+    with ThreadPoolExecutor(4) as pool:
+        cores = {job.result() for job in [pool.submit(openvino_core.openvino_core) for _ in range(4)]}
+    assert len(cores) == len(made) == 1
 
 
 _SIGNAL_AFTER_ENGINES = """

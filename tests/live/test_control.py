@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +17,11 @@ from vidstyle.live.canvas import Dissolve, even_size, fit, split, write_box
 from vidstyle.live.governor import LOWEST, Governor
 from vidstyle.live.look import FADE, Blend, Fader
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
+from vidstyle.live.outlet import Outlet
+from vidstyle.live.recorder import Recorder
 from vidstyle.live.statistics import LatencyHistogram, Statistics
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
+from vidstyle.media.live_protocol import PictureFormat
 from vidstyle.media.outputs import make_output
 from vidstyle.painter import working_size
 
@@ -47,11 +51,13 @@ def test_impossible_wishes_change_nothing() -> None:
     for command, value in (
         ("strength", 1.5), ("stroke", 0), ("mix", []), ("mix", [["blue", -1]]), ("mix", [["blue", 0]]), ("nxt", None),
         ("strength", []), ("mix", 7), ("mix", [["blue", "x"]]), ("style", None), ("style", True), ("strength", True),
-        ("strength", 10**400), ("mix", [["blue", 1e308], ["red", 1e308]]), ("next", 3),
+        ("strength", 10**400), ("mix", [["blue", 1e308], ["red", 1e308]]), ("next", 3), ("next", True),
+        ("freeze", "banana"), ("mirror", 1), ("snapshot", False), ("snapshot", True), ("record", 1),
     ):  # fmt: skip
         with pytest.raises(UsageError):
             control.perform(command, value)
     assert control.settings == before
+    assert control.take_snapshots() == []
     with pytest.raises(UsageError, match="did you mean 'next'"):
         control.perform("nxt")
 
@@ -272,6 +278,37 @@ def test_a_recording_that_fails_is_told_and_the_session_goes_on(start_session, t
     session.wait_for(lambda: control.settings.recording is None)
     count = len(output.frames)
     session.wait_for(lambda: len(output.frames) > count + 10)
+
+
+def test_a_recording_that_does_not_finish_is_told(tmp_path: Path, monkeypatch) -> None:
+    """Such as one on a network's disk that is gone."""
+    said: list[str] = []
+    picture = PictureFormat(width=160, height=96, rate=Fraction(30))
+    recorder = Recorder(lambda path: Collector(), picture, Statistics(time.monotonic), said.append)
+    monkeypatch.setattr(Outlet, "stop", lambda self, timeout=None: False)
+    recorder.follow(str(tmp_path / "slow.mp4"))
+    recorder.stop()
+    assert len(recorder.errors) == 1
+    assert f"did not finish in time; what there is lies in {tmp_path / 'slow.mp4.part'}" in said[-1]
+
+
+def test_a_snapshot_that_fails_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    said: list[str] = []
+    recorder = Recorder(
+        lambda path: Collector(), PictureFormat(width=8, height=6, rate=Fraction(30)), Statistics(time.monotonic),
+        said.append,
+    )  # fmt: skip
+
+    def fill_the_disk(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    recorder.save(np.zeros((6, 8, 3), np.uint8), tmp_path / "one.png")
+    recorder.stop()
+    assert "No space left" in said[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_freezing_holds_the_picture_but_not_the_style(start_session) -> None:

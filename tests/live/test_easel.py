@@ -93,6 +93,21 @@ def test_the_look_before_stays_until_a_styles_own_network_is_ready(library: Libr
         easel.close()
 
 
+def test_whatever_ends_the_compiling_is_raised_where_is_painted(library: Library, look: MakeLook) -> None:
+    painters = iter([Painter(library.network(), open_engine=Compiler())])
+    easel = Easel(lambda: next(painters, None) or fail_with(MemoryError("all of it")))
+    try:
+        easel.begin(160, 128, look(1, 0))
+        with pytest.raises(MemoryError, match="all of it"):
+            wait_for(lambda: level(easel, look(1, 0, stroke=0.5)) != 50)
+    finally:
+        easel.close()
+
+
+def fail_with(error: Exception) -> Painter:
+    raise error
+
+
 def test_another_size_is_compiled_while_the_old_one_goes_on(library: Library, look: MakeLook) -> None:
     compiler = Compiler()
     easel = Easel(lambda: Painter(library.network(), open_engine=compiler))

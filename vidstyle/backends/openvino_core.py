@@ -9,6 +9,7 @@ segmentation fault. A core that never goes puts nothing back.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
     import openvino
 
 
-@cache
+_lock = threading.Lock()
+
+
 def openvino_core() -> openvino.Core:
     """The core, made at the first call; any thread may use it. Nothing is set on it: others use it too."""
+    with _lock:  # two threads at once would make two
+        return _core()
+
+
+@cache
+def _core() -> openvino.Core:
     cpu.guard()
     import openvino
 

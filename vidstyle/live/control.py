@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from vidstyle.errors import UsageError
@@ -72,7 +74,9 @@ class Control:
         self._styles: dict[str, Style] = {}
         self._settings = settings
         self._snapshots: list[Path | None] = []
-        self._quit = threading.Event()
+        self._wants_to_quit = False
+        # Not an `Event`: a signal's handler could meet its lock in the hands of the thread that it interrupted.
+        self._quits: SimpleQueue[None] = SimpleQueue()
         self._commands: dict[str, Callable[..., None]] = {
             "next": self.next_style, "previous": self.previous_style, "style": self.choose, "mix": self.mix,
             "strength": self.set_strength, "keep_colors": self.keep_colors, "stroke": self.set_stroke,
@@ -92,11 +96,14 @@ class Control:
     @property
     def wants_to_quit(self) -> bool:
         """Whether somebody has asked the session to end."""
-        return self._quit.is_set()
+        return self._wants_to_quit
 
     def wait_for_quit(self, timeout: float) -> bool:
         """Whether the session is to end, after at most `timeout` seconds."""
-        return self._quit.wait(timeout)
+        if not self._wants_to_quit:
+            with suppress(Empty):
+                self._quits.get(timeout=timeout)
+        return self._wants_to_quit
 
     def look(self, now: float) -> Look:
         """What to paint at `now` (seconds of the control's clock)."""
@@ -116,9 +123,11 @@ class Control:
         action = self._commands.get(command)
         if action is None:
             raise UsageError(f"no command {command!r}{did_you_mean(command, self._commands)}")
-        if command in ("record", "snapshot") and value is not None and not isinstance(value, bool):
+        if command in ("record", "snapshot") and isinstance(value, str):
             raise UsageError(f"command {command!r} takes no file name from outside")
         takes = VALUES.get(command)
+        if not takes and (not isinstance(value, bool | None) or (command == "snapshot" and value is not None)):
+            raise UsageError(f"command {command!r} takes no such value")
         if takes and (value is None or isinstance(value, bool)):  # true is a number in Python: 1
             raise UsageError(f"command {command!r} takes {takes}")
         try:
@@ -236,7 +245,8 @@ class Control:
 
     def quit(self) -> None:
         """Ask the session to end; it closes its recording and outputs itself."""
-        self._quit.set()
+        self._wants_to_quit = True
+        self._quits.put(None)
 
     def _neighbour(self, name: str, steps: int) -> str:
         if name not in self.names:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidstyle.backends.protocol import EngineInfo
-from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
 from vidstyle.painter import Look, Painter, working_size
@@ -52,7 +51,7 @@ class Easel:
         self._lock = threading.Lock()
         self._ready: OrderedDict[_Setup, tuple[Painter, Look]] = OrderedDict()
         self._ordered: _Setup | None = None
-        self._trouble: BackendError | None = None
+        self._trouble: Exception | None = None
         self._current: _Setup | None = None
         self._engine_info: EngineInfo | None = None
         self._picture: Size = (0, 0)
@@ -84,7 +83,7 @@ class Easel:
     def paint(self, image: ImageArray, look: Look, share: float) -> ImageArray:
         """Paint one picture (H, W, 3) uint8 RGB at the wanted working size, or at the last one until that is ready.
 
-        Raises BackendError.
+        Raises BackendError, and whatever else ended the compiling.
         """
         painter, look = self._painter_for(replace(look, stroke=min(10.0, look.stroke / share)))
         painted: ImageArray = painter.paint(image[None], look)[0]
@@ -153,5 +152,5 @@ class Easel:
                     old.close()
         except MailboxClosed:
             pass  # the session is over
-        except BackendError as error:
+        except Exception as error:  # whatever it is, who paints next raises it
             self._trouble = error

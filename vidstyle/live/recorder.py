@@ -15,6 +15,7 @@ from vidstyle.frames import ImageArray
 from vidstyle.live.outlet import Outlet
 from vidstyle.live.statistics import Statistics
 from vidstyle.media.live_protocol import LiveOutput, PictureFormat, Sound
+from vidstyle.media.part_file import PartFile, part_path
 
 OpenFilm = Callable[[str], LiveOutput]
 """`(path) -> output` that writes a film there."""
@@ -97,9 +98,11 @@ class Recorder:
             self._run(lambda: self._close(outlet, str(path)))
 
     def _close(self, outlet: Outlet, path: str) -> None:
-        outlet.stop(timeout=60.0)
+        finished = outlet.stop(timeout=60.0)
         if outlet.error:
             self._fail(str(outlet.error))
+        elif not finished:
+            self._fail(f"{path} did not finish in time; what there is lies in {part_path(Path(path))}")
         else:
             self._say(f"recorded {path}")
 
@@ -108,7 +111,14 @@ class Recorder:
             ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(image[:, :, ::-1]))
             if not ok:
                 raise OutputError(f"{path}: the picture could not be encoded")
-            path.write_bytes(data.tobytes())
+            part = PartFile(path)
+            part.create()
+            try:
+                part.path.write_bytes(data.tobytes())
+                part.commit()
+            except BaseException:
+                part.discard()
+                raise
         except (OSError, cv2.error, OutputError) as error:
             self.errors.append(OutputError(f"snapshot {path} could not be written: {error}"))
             self._say(str(self.errors[-1]))
