@@ -222,6 +222,25 @@ def test_films_that_begin_apart_share_the_sound_and_leave_it_as_it_is(
     assert [p.samples.pts for p in pieces] == [960 * index for index in range(100)]
 
 
+def test_sound_that_changes_its_format_is_heard_on(tmp_path: Path) -> None:
+    """As where a sender was started again with other settings."""
+    path = tmp_path / "changed.mkv"
+    film = LiveFilm(str(path))
+    film.open(PictureFormat(width=64, height=48, rate=Fraction(10), sound=SoundFormat(rate=48_000, layout="stereo")))
+    for index in range(100):
+        rate, layout, channels = (48_000, "stereo", 2) if index < 50 else (44_100, "mono", 1)
+        samples = np.full((channels, rate // 50), 0.25, np.float32)
+        piece = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+        piece.sample_rate = rate
+        film.hear(Sound(samples=piece, captured=100 + index / 50))
+    for index in range(20):
+        film.write(LiveFrame(image=np.zeros((48, 64, 3), np.uint8), captured=100 + index / 10, index=index))
+    film.close()
+    with av.open(str(path)) as seen:
+        sound = np.concatenate([left_channel(f) for f in seen.decode(audio=0)])
+    assert (np.abs(sound[: round(1.9 * 48_000)]) > 0.1).mean() > 0.98
+
+
 def test_a_silent_camera_holds_up_nothing(tmp_path: Path) -> None:
     path = tmp_path / "silent.mp4"
     sound = play(LiveFilm(str(path)), path, heard=[], pictures=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from tests.live.live_fakes import Painters, make_control
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.live.loop import LiveLoop
 from vidstyle.live.session import make_outputs
+from vidstyle.media import transport
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound, SoundFormat
 from vidstyle.media.outputs import make_output
@@ -210,6 +212,27 @@ def test_srt_goes_through_ffmpeg_or_says_what_is_missing(monkeypatch, tmp_path: 
     stream.close()
     with av.open(str(tmp_path / "got.ts"), format="mpegts") as got:
         assert len(list(got.decode(video=0))) == 10
+
+
+def test_an_ffmpeg_that_talks_or_takes_nothing_does_not_hold_us_up(monkeypatch, tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *-protocols*) echo srt;; *)\n'
+        'head -c 100000 /dev/zero >&2; head -c 20000 > /dev/null; echo done > "$0.done"; sleep 60;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(transport, "PATIENCE", 0.5)
+    way = transport.ProgramTransport("srt://127.0.0.1:9000")
+    way.connect()
+    assert way.write(bytes(20_000)) == 20_000
+    until = time.monotonic() + 10
+    while not (tmp_path / "ffmpeg.done").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    with pytest.raises(OutputLost, match="ffmpeg takes nothing"):
+        way.write(bytes(2**20))
+    way.hang_up()
 
 
 def test_what_ffmpeg_says_of_srt_is_told_without_the_passphrase(monkeypatch, tmp_path: Path) -> None:

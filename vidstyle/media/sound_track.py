@@ -44,7 +44,8 @@ class SoundTrack:
         stream = container.add_stream(encoder, rate=RATE, layout=layout, bit_rate=_BIT_RATE)
         self._stream = cast(AudioStream, stream)
         self._layout = layout
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+        self._resampler: av.AudioResampler | None = None
+        self._heard: tuple[str, str, int] | None = None
         self._waiting: deque[Sound] = deque(maxlen=KEPT)
         self._start: float | None = None
         self._next = 0
@@ -74,9 +75,17 @@ class SoundTrack:
             return
         if self._next == 0 or due > self._next + GAP * RATE:
             yield from self._silence(due)
-        for piece in self._resampler.resample(sound.samples):
+        for piece in self._converted(sound.samples):
             # What needs no conversion comes back as it is, and other tracks, with other beginnings, hold it too.
             yield from self._encode(_copy(piece) if piece is sound.samples else piece)
+
+    def _converted(self, samples: av.AudioFrame) -> list[av.AudioFrame]:
+        """The samples as the encoder takes them; a camera that was lost may come back with others."""
+        heard = samples.format.name, samples.layout.name, samples.sample_rate
+        if self._resampler is None or heard != self._heard:
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=RATE)
+            self._heard = heard
+        return self._resampler.resample(samples)
 
     def _silence(self, until: int) -> Iterator[Packet[AudioStream]]:
         channels = av.AudioLayout(self._layout).nb_channels

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import socket
 import subprocess
-from typing import Protocol
+import sys
+import tempfile
+from typing import IO, Protocol
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from vidstyle.errors import OutputError, UsageError
@@ -229,6 +233,7 @@ class ProgramTransport:
     def __init__(self, url: str) -> None:
         self._url = url
         self._program: subprocess.Popen[bytes] | None = None
+        self._words: IO[bytes] | None = None
 
     def connect(self) -> None:
         """Start ffmpeg, which connects. Raises OutputError where there is none, or none that has SRT."""
@@ -238,23 +243,31 @@ class ProgramTransport:
             raise OutputError(f"{self._url}: {found}; install one with libsrt, or use udp://HOST:PORT")
         command = [ffmpeg, "-loglevel", "error", "-fflags", "nobuffer", "-f", "mpegts", "-i", "pipe:0"]
         command += ["-map", "0", "-c", "copy", "-f", "mpegts", "-flush_packets", "1", self._url]
-        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        # A pipe, which nobody reads before the end, would be full some day.
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - `hang_up` closes it
+        self._program = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=self._words, bufsize=0, start_new_session=True
+        )
+        if sys.platform != "win32" and self._program.stdin:
+            os.set_blocking(self._program.stdin.fileno(), False)
 
     def write(self, data: bytes) -> int:
         """Hand `data` to ffmpeg; returns how many bytes. Raises OutputLost with its last words once it has ended."""
         program = self._program
         if not program or not program.stdin or program.poll() is not None:
             raise OutputLost(f"{self._url}: {self._last_words() or 'ffmpeg has ended'}")
+        rest = memoryview(data)
         try:
-            return program.stdin.write(data)
+            while rest:
+                if sys.platform != "win32" and not select.select([], [program.stdin], [], PATIENCE)[1]:
+                    raise OutputLost(f"{self._url}: ffmpeg takes nothing")
+                rest = rest[program.stdin.write(rest) or 0 :]
         except OSError as error:
             raise OutputLost(f"{self._url}: {self._last_words() or error}") from error
+        return len(data)
 
     def flush(self) -> None:
-        """Hand over what Python still holds."""
-        if self._program and self._program.stdin:
-            with contextlib.suppress(OSError):  # the next write tells why
-                self._program.stdin.flush()
+        """Nothing is held back."""
 
     def hang_up(self) -> None:
         """End ffmpeg by the end of its input, after `PATIENCE` seconds by force."""
@@ -269,17 +282,18 @@ class ProgramTransport:
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
-        if program.stderr:
-            program.stderr.close()
+        if self._words:
+            self._words.close()
 
     def close(self) -> None:
         """The same as `hang_up`."""
         self.hang_up()
 
     def _last_words(self) -> str:
-        if not self._program or not self._program.stderr or self._program.poll() is None:
+        if not self._program or not self._words or self._program.poll() is None:
             return ""
-        lines = self._program.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        self._words.seek(0)
+        lines = self._words.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
 
 
