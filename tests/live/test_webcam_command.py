@@ -62,6 +62,14 @@ def test_what_its_engine_has_to_say_is_said(environment, tmp_path: Path) -> None
     assert errors.count(f"the cache {tmp_path / 'file' / 'vidstyle'} cannot be used (Not a directory)") == 1
 
 
+def test_what_a_killed_recording_left_is_kept(environment, tmp_path: Path) -> None:
+    left = tmp_path / "film.mkv.part"
+    left.write_bytes(b"an hour")
+    code, _, errors = run(environment, tmp_path, *SYNTHETIC, "-o", "film.mkv", "--seconds", "1")
+    assert (code, left.read_bytes()) == (4, b"an hour")
+    assert "film.mkv.part is what an earlier recording left" in errors
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_signals_end_it_with_a_playable_film_and_the_statistics(environment, tmp_path: Path, number, code) -> None:
     process = start(environment, tmp_path, *SYNTHETIC, "-o", "film.mp4", "--json")

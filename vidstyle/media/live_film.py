@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from av.packet import Packet
 
+from vidstyle.errors import OutputError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.codecs import video_encoder
 from vidstyle.media.containers import container_for
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
-from vidstyle.media.part_file import is_picture, is_sequence
+from vidstyle.media.part_file import is_picture, is_sequence, part_path
 from vidstyle.media.protocol import CopiedPacket, Writer
 from vidstyle.media.sound_track import SoundTrack
 from vidstyle.media.writer import EncodeOptions, FilmWriter, check_target, open_writer
@@ -39,6 +41,8 @@ class LiveFilm:
     def __init__(self, path: str) -> None:
         """Raises UsageError and OutputError for what cannot or must not be written."""
         check_target(None, path, advice="nothing is recorded over it: choose another name")
+        if (left := part_path(Path(path))).exists():
+            raise OutputError(f"{left} is what an earlier recording left, and plays: rename it, or choose another name")
         self.name = path
         self._writer: Writer | None = None
         self._start: float | None = None
