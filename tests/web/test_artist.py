@@ -18,7 +18,7 @@ from vidstyle.frames import ImageArray
 from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.painter import Painter
 from vidstyle.styles import Library
-from vidstyle.web.artist import Artist, Superseded
+from vidstyle.web.artist import Artist, Painting, Superseded
 from vidstyle.web.order import Order, read_order
 from vidstyle.web.studio import Studio
 
@@ -52,19 +52,24 @@ def test_it_is_what_the_painter_paints(artist: Artist, library: Library) -> None
     assert untouched.engine == ""
 
 
-def test_the_newest_wish_wins_and_other_pages_are_not_concerned(artist: Artist) -> None:
+def test_the_newest_wish_wins_and_other_pages_are_not_concerned(
+    artist: Artist, monkeypatch: pytest.MonkeyPatch
+) -> None:
     holding, held = threading.Event(), threading.Event()
     outcomes: dict[str, str] = {}
+    paint = artist._paint
 
-    def hold() -> ImageArray:
+    def hold(picture: ImageArray, order: Order) -> Painting:
         held.set()
         assert holding.wait(20)
-        return GREY
+        return paint(picture, order)
 
-    def wish(page: str, name: str, picture: ImageArray | None = GREY) -> threading.Thread:
+    monkeypatch.setattr(artist, "_paint", hold)
+
+    def wish(page: str, name: str) -> threading.Thread:
         def ask() -> None:
             try:
-                artist.paint(page, hold if picture is None else lambda: picture, Order(styles=(("mosaic", 1.0),)))
+                artist.paint(page, lambda: GREY, Order(styles=(("mosaic", 1.0),)))
                 outcomes[name] = "painted"
             except Superseded:
                 outcomes[name] = "superseded"
@@ -73,7 +78,7 @@ def test_the_newest_wish_wins_and_other_pages_are_not_concerned(artist: Artist) 
         thread.start()
         return thread
 
-    threads = [wish("one", "first", None)]
+    threads = [wish("one", "first")]
     assert held.wait(20)
     for number in range(4):
         threads.append(wish("one", f"waiting {number}"))
@@ -87,6 +92,32 @@ def test_the_newest_wish_wins_and_other_pages_are_not_concerned(artist: Artist) 
     assert waited == ["superseded"] * 3 + ["painted"]
     assert outcomes["first"] == outcomes["other page"] == "painted"
     assert not artist._newest, "nothing is kept of pages that are gone"
+
+
+def test_a_picture_that_is_hard_to_find_holds_up_no_other_page(artist: Artist) -> None:
+    found, sought = threading.Event(), threading.Event()
+    paintings: list[Painting] = []
+
+    def seek() -> ImageArray:
+        sought.set()
+        assert found.wait(20)
+        return GREY
+
+    def wish(page: str, find_picture: Callable[[], ImageArray]) -> threading.Thread:
+        order = Order(styles=(("mosaic", 1.0),))
+        thread = threading.Thread(target=lambda: paintings.append(artist.paint(page, find_picture, order)))
+        thread.start()
+        return thread
+
+    seeking = wish("one", seek)
+    assert sought.wait(20)
+    other = wish("two", lambda: GREY)
+    other.join(10)
+    painted_meanwhile = len(paintings)
+    found.set()
+    for thread in (other, seeking):
+        thread.join(20)
+    assert (painted_meanwhile, len(paintings)) == (1, 2)
 
 
 def test_after_an_error_it_paints_on(artist: Artist) -> None:

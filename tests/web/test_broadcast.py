@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.web.conftest import ORDER, Visitor, wait_for
+from vidstyle.web.studio import Studio
 
 pytest.importorskip("cv2")
 
@@ -27,6 +28,7 @@ def test_a_session_from_start_to_end(visitor: Visitor, make_film: Callable[..., 
     wait_for(lambda: state(visitor) == "live" and visitor.get("/api/live").json["delivered"] > 2)
     values = visitor.get("/api/live").json
     assert (values["size"], values["backend"], values["error"]) == ([64, 48], "openvino", "")
+    assert values["network"] == "live"
     assert values["camera"].startswith("in.mkv, ")
     assert values["latency_ms"]["p50"] > 0
 
@@ -58,6 +60,18 @@ def test_the_settings_reach_the_session(visitor: Visitor, studio) -> None:
     assert settings.styles == (("waves", 1.0), ("mosaic", 2.0))
     assert (settings.strength, settings.stroke, settings.keep_colors, settings.mirror) == (0.5, 2.0, True, True)
     assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200, "a new one instead"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"styles": [["nothing", 1]]}, {"network": "nothing"}, {"styles": [["mosaic", 0]]}, {"strength": 7}, {"stroke": 0}],
+)
+def test_a_start_that_is_refused_ends_nothing(visitor: Visitor, studio: Studio, wrong: dict[str, object]) -> None:
+    visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER})
+    session = studio.broadcast._session
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER | wrong}).status == 400
+    assert studio.broadcast._session is session
+    assert state(visitor) in ("starting", "live")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.live.browser import CHROMIUM, Browser
-from tests.web.conftest import Visitor
+from tests.web.conftest import Visitor, wait_for
+from vidstyle.web.studio import Studio
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
@@ -92,6 +93,20 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     hand.choose_file(notes)
     hand.wait("document.getElementById('message').innerText.includes('notes.txt')")
     assert hand.do("return complaints") == []
+
+
+def test_the_network_is_the_running_sessions(hand: Hand, visitor: Visitor, studio: Studio) -> None:
+    hand.painted()
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["waves", 1]]}}).status == 200
+    hand.do("window.asked = []; const ask = fetch; window.fetch = (...a) => (asked.push(a[0]), ask(...a))")
+    hand.click("#networks [data-network=classic]")
+    hand.click("#mode-live")
+    hand.wait("!document.getElementById('figures').hidden")
+    assert hand.do("return document.querySelector('#networks [aria-pressed=true]').dataset.network") == "live"
+    assert "/api/live/look" not in hand.do("return asked"), "to look at it turns nothing"
+    hand.click(".style[data-style=waves] + .add")
+    wait_for(lambda: studio.broadcast._session.loop.control.settings.styles == (("mosaic", 1.0), ("waves", 1.0)))
+    assert hand.do("return document.getElementById('message').hidden")
 
 
 def test_a_narrow_window_scrolls_in_one_direction_only(hand: Hand) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email.message import Message
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,7 +36,7 @@ def headers(**values: str) -> Message:
     ],
 )
 def test_our_own_page_is_let_in(values: dict[str, str]) -> None:
-    Gate.for_host("127.0.0.1").check(headers(**values))
+    Gate.for_address("127.0.0.1", 8420).check(headers(**values))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_our_own_page_is_let_in(values: dict[str, str]) -> None:
 )
 def test_others_are_kept_out(values: dict[str, str]) -> None:
     with pytest.raises(Forbidden):
-        Gate.for_host("localhost").check(headers(**values))
+        Gate.for_address("localhost", 8420).check(headers(**values))
 
 
 def test_the_server_asks_the_gate_first(visitor: Visitor) -> None:
@@ -64,6 +65,25 @@ def test_the_server_asks_the_gate_first(visitor: Visitor) -> None:
     assert visitor.post("/api/live/stop", Origin="http://evil.example").status == 403
     assert visitor.ask("POST", "/api/live/stop", b"{}", Content_Type="text/plain").status == 400
     assert visitor.post("/api/live/stop", Origin=visitor.url.rstrip("/")).status == 200
+
+
+@pytest.mark.parametrize("others", ['prefs={"a":1}', "user=John Smith", "name=J\xf6rg", "a; =; ;", "a,b=c", 'a="b'])
+def test_the_cookies_of_other_programs_lock_nobody_out(others: str) -> None:
+    gate = Gate.for_address("0.0.0.0", 8420)
+    ours = f"{gate.cookie}={gate.token}"
+    for cookies in (ours, f"{others}; {ours}", f"{ours};{others}", f"{others}; {ours}; {others}"):
+        gate.check(headers(Host="studio.local:8420", Cookie=cookies))
+    for cookies in (others, f"{others}; {gate.cookie}=wrong", f"{others}; x{ours}", f"other={gate.token}"):
+        with pytest.raises(Forbidden):
+            gate.check(headers(Host="studio.local:8420", Cookie=cookies))
+
+
+def test_two_studios_on_one_host_keep_their_cookies_apart() -> None:
+    one, other = Gate.for_address("0.0.0.0", 8420), Gate.for_address("0.0.0.0", 8421)
+    cookies = "; ".join(f"{gate.cookie}={gate.token}" for gate in (one, other))
+    one.check(headers(Host="studio.local:8420", Cookie=cookies))
+    other.check(headers(Host="studio.local:8421", Cookie=cookies))
+    assert one.cookie != other.cookie
 
 
 def test_another_address_needs_the_token(library: Library, tmp_path: Path) -> None:
@@ -83,6 +103,7 @@ def test_another_address_needs_the_token(library: Library, tmp_path: Path) -> No
         cookie = answer.headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
-        visitor.headers["Cookie"] = cookie.partition(";")[0]
+        assert cookie.startswith(f"vidstyle_token_{urlsplit(visitor.url).port}=")
+        visitor.headers["Cookie"] = 'prefs={"a":1}; ' + cookie.partition(";")[0]
         assert visitor.get("/").status == 200
         assert visitor.post("/api/live/stop", Origin="http://evil.example").status == 403

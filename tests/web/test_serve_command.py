@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,37 @@ def serving(library_root: Path, *arguments: str) -> Iterator[tuple[subprocess.Po
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
+def test_a_signal_waits_for_no_lock(
+    library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever sets an Event in a signal handler waits for ever where the signal came in that Event's own `wait`."""
+    locked: list[threading.Event] = []
+    in_handler = False
+    plain_set = threading.Event.set
+
+    def watched_set(event: threading.Event) -> None:
+        if in_handler and threading.current_thread() is threading.main_thread():
+            locked.append(event)
+        plain_set(event)
+
+    def interrupt(url: str) -> None:
+        nonlocal in_handler
+        in_handler = True
+        signal.raise_signal(signal.SIGINT)
+        in_handler = False
+
+    monkeypatch.setattr(threading.Event, "set", watched_set)
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    monkeypatch.setattr("vidstyle.cli.serve._warm_up", lambda studio: None)
+    monkeypatch.setattr("vidstyle.cli.serve._has_browser", lambda: True)
+    monkeypatch.setattr("webbrowser.open", interrupt)
+    words = ["--port", "0", "--folder", str(tmp_path / "films"), "--backend", "openvino", "--precision", "fp32"]
+    assert run(["serve", *words]) == 0
+    assert locked == []
+    assert "closing" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent")

@@ -105,6 +105,30 @@ def test_broken_requests_are_refused_in_one_line(visitor: Visitor, body: bytes) 
     assert "\n" not in answer.error
 
 
+@pytest.mark.parametrize(
+    "head",
+    ["Transfer-Encoding: chunked", "Content-Length: " + "9" * 5000, "Content-Length: some", "Content-Length: -1"],
+    ids=["chunked", "long", "word", "negative"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_of_unknown_length_is_the_last_of_its_connection(visitor: Visitor, method: str, head: str) -> None:
+    address = urlsplit(visitor.url)
+    hidden = b"POST /api/live/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\r\n"
+    with socket.create_connection((address.hostname or "", address.port or 0), 20) as connection:
+        connection.sendall(f"{method} /api/studio HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n\r\n".encode() + hidden)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_an_upload_of_unknown_length_is_refused(visitor: Visitor) -> None:
+    for length in ({"Transfer_Encoding": "chunked"}, {"Content_Length": "9" * 5000}):
+        answer = visitor.ask("POST", "/api/sources?name=x", b"", Content_Type="application/octet-stream", **length)
+        assert (answer.status, "with its length" in answer.error) == (400, True)
+
+
 def test_the_command_can_be_copied(visitor: Visitor) -> None:
     answer = visitor.post("/api/command", {"source": "scene", "order": ORDER | {"stroke": 2}}).json
     words = "-s mosaic --stroke 2 --backend openvino --precision fp32"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import numbered_picture
+from tests.web.conftest import wait_for
 from vidstyle.errors import InputError, OutputError, UsageError
+from vidstyle.frames import Frame
 from vidstyle.media.synthetic import scene
 from vidstyle.web import shelf as shelf_module
 from vidstyle.web.exchange import NothingThere
@@ -94,6 +97,115 @@ def test_the_frame_at_a_moment(shelf: Shelf, make_film: MakeFilm, at: float, num
     moment = Fraction(round(at * 1000), 1000)
     assert number_of(shelf.picture(source, moment)) == number
     assert shelf.picture(source, moment) is shelf.picture(source, moment), "decoded once"
+
+
+def cut_film(path: Path, **options: str) -> bytes:
+    """Half of a film of 100 s, which still says that it lasts as long."""
+    with av.open(str(path), "w", options=options) as film:
+        stream = film.add_stream("mpeg4", rate=1, options={"g": "5"})
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 10**6
+        for index in range(100):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(index, 64, 48), format="rgb24")))
+        film.mux(stream.encode(None))
+    data = path.read_bytes()
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(("name", "options"), [("in.mp4", {"movflags": "faststart"}), ("in.mkv", {})])
+def test_a_film_that_was_cut_short_is_searched_from_its_end(
+    shelf: Shelf, tmp_path: Path, name: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = put(shelf, cut_film(tmp_path / name, **options))
+    assert source.seconds == pytest.approx(49, abs=3), "as far as it can be read"
+    starts: list[Fraction | None] = []
+    whole = shelf_module.open_reader
+    monkeypatch.setattr(shelf_module, "open_reader", lambda p, start: starts.append(start) or whole(p, start=start))
+    last = number_of(shelf.picture(source, Fraction(99)))
+    assert last == pytest.approx(source.seconds, abs=2)
+    assert number_of(shelf.picture(source, Fraction(last))) == last
+    assert all(start and start > source.seconds - 15 for start in starts)
+
+
+def test_a_film_whose_end_cannot_be_decoded_is_searched_backwards(
+    shelf: Shelf, make_film: MakeFilm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = put(shelf, make_film(frames=100, rate=1).read_bytes())
+    starts: list[Fraction | None] = []
+    whole = shelf_module.open_reader
+
+    def damaged(path: Path, start: Fraction | None) -> object:
+        starts.append(start)
+        if start is None or start > 80:
+            raise InputError("no frames")
+        return whole(path, start=start)
+
+    monkeypatch.setattr(shelf_module, "open_reader", damaged)
+    assert number_of(shelf.picture(source, Fraction(99))) == 99
+    assert starts == [99, 97, 89, 39]
+
+
+def test_a_film_in_which_a_frame_is_hard_to_find_holds_up_no_other(
+    shelf: Shelf, make_film: MakeFilm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, sought = threading.Event(), threading.Event()
+    one, other = (put(shelf, make_film(frames=3).read_bytes()) for _ in range(2))
+    frame = shelf_module._frame
+
+    def seek(path: Path, *rest: object) -> np.ndarray:
+        if path.name == one.id:
+            sought.set()
+            assert found.wait(20)
+        return frame(path, *rest)
+
+    monkeypatch.setattr(shelf_module, "_frame", seek)
+    pictures: list[np.ndarray] = []
+    seeking = threading.Thread(target=lambda: pictures.append(shelf.picture(one, Fraction(0))))
+    asking = threading.Thread(target=lambda: pictures.append(shelf.picture(other, Fraction(0))))
+    seeking.start()
+    assert sought.wait(20)
+    asking.start()
+    asking.join(10)
+    found_meanwhile = len(pictures)
+    found.set()
+    for thread in (asking, seeking):
+        thread.join(20)
+    assert (found_meanwhile, len(pictures)) == (1, 2)
+
+
+def test_closing_ends_a_search(shelf: Shelf, make_film: MakeFilm, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = put(shelf, make_film(frames=3).read_bytes())
+    outcomes: list[str] = []
+
+    class Endless:
+        def __init__(self, path: Path, start: Fraction | None) -> None:
+            if len(outcomes) == 0:
+                outcomes.append("nothing there")
+                raise InputError("no frames")
+
+        def __enter__(self) -> Iterator[Frame]:
+            outcomes.append("searching")
+            return iter(lambda: Frame(image=numbered_picture(0, 64, 48), pts=0, time_base=Fraction(1), index=0), None)
+
+        def __exit__(self, *error: object) -> None: ...
+
+    def ask() -> None:
+        try:
+            shelf.picture(source, Fraction(1))
+        except NothingThere as error:
+            outcomes.append(str(error))
+
+    monkeypatch.setattr(shelf_module, "open_reader", Endless)
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    wait_for(lambda: "searching" in outcomes)
+    closing = threading.Thread(target=shelf.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    thread.join(10)
+    assert outcomes == ["nothing there", "searching", "the studio is closing"]
+    with pytest.raises(NothingThere):
+        shelf.picture(source, Fraction(0))
 
 
 def test_large_pictures_are_shown_at_the_size_at_which_they_are_painted(shelf: Shelf, make_film: MakeFilm) -> None:

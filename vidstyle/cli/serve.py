@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,9 +49,8 @@ def serve(
         available_backend(backend)
     folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
     engines = Engines(backend=backend, device=device, precision=precision.value)
-    ended = threading.Event()
     with stop_requests() as stop:
-        stop.finish = ended.set
+        stop.finish = lambda: None  # no Event: set by a signal, it may wait for the lock that its own `wait` holds
         with (
             Studio(folder=folder.absolute(), engines=engines) as studio,
             StudioServer(studio, host=host, port=port) as server,
@@ -66,8 +66,8 @@ def serve(
             threading.Thread(target=_warm_up, args=(studio,), name="warm-up", daemon=True).start()
             if show and _has_browser():
                 webbrowser.open(server.url)
-            while not ended.wait(TICK):
-                pass
+            while stop.error is None:
+                time.sleep(TICK)
             console.say("closing; what is in hand is finished first (Ctrl-C again does not wait)")
     if isinstance(stop.error, Terminated):
         raise stop.error

@@ -48,10 +48,11 @@ class Artist:
         """
         number = self._newest[page] = next(self._numbers)
         try:
+            picture = find_picture()  # before the painting's turn: a film in which it is hard to find holds up no other
             with self._painting:
                 if self._closed or self._newest.get(page) != number:
                     raise Superseded("a newer picture was asked for")
-                return self._paint(find_picture(), order)
+                return self._paint(picture, order)
         finally:
             if self._newest.get(page) == number:
                 del self._newest[page]

@@ -60,9 +60,12 @@ class Broadcast:
     def start(self, camera: str, order: Order, *, mirror: bool = False, virtual: bool = False) -> None:
         """Begin with `camera`, which is one of `cameras` or a film on the shelf, in place of what runs.
 
-        Raises UsageError, StyleError, NothingThere, BackendError; what goes wrong later is in `to_json`.
+        Raises UsageError, StyleError, NothingThere, BackendError, and then what runs goes on; what goes wrong later
+        is in `to_json`.
         """
         source, spoken = self._camera(camera)
+        # Whatever may be wrong with the order is found before the running session ends, not by the new one.
+        order.look(self._library, self._library.network(order.network))
         try:
             live = importlib.import_module("vidstyle.live.session")
             mjpeg = importlib.import_module("vidstyle.media.mjpeg")
@@ -76,8 +79,8 @@ class Broadcast:
             backend=self._engines.backend, device=self._engines.device, precision=self._engines.precision,
         )  # fmt: skip
         with self._lock:
-            self._end()
             loop = live.make_loop(options, library=self._library)
+            self._end()  # before page and outputs are made, which may need its port and devices
             address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
             page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
             outputs, _ = live.make_outputs(("virtual",) if virtual else (), loop)
@@ -132,6 +135,7 @@ class Broadcast:
         return {
             **{key: values[key] for key in _SHOWN},
             "state": state if runs else "failed" if session.error else "ended",
+            "network": session.network,
             "error": session.error.replace(session.camera, session.spoken),
             "camera": f"{session.spoken}, {camera['granted']}" if camera else "",
             "camera_message": values["camera_message"].replace(session.camera, session.spoken),

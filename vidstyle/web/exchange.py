@@ -88,6 +88,14 @@ class Stream:
 
 Answer = Json | Content | File | Stream
 
+_MOST_DIGITS = 19
+"""Digits of a number of bytes; of some thousands, Python would read none."""
+
+
+def read_length(text: str) -> int | None:
+    """The number of bytes that a `Content-Length` header says; None where it says none."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
 
 def read_range(text: str, size: int) -> tuple[int, int] | None:
     """The first and last byte that a `Range` header asks for of `size`; None for the whole (RFC 9110, 14.2).
@@ -97,6 +105,8 @@ def read_range(text: str, size: int) -> tuple[int, int] | None:
     unit, _, span = text.partition("=")
     first, dash, last = span.strip().partition("-")
     if unit.strip() != "bytes" or not dash or not (first + last).isdecimal():
+        return None
+    if max(len(first), len(last)) > _MOST_DIGITS:
         return None
     if not first:
         start, end = max(0, size - int(last)), size - 1

@@ -24,9 +24,10 @@ from vidstyle.web.exchange import (
     OutOfRange,
     Request,
     Stream,
+    read_length,
     read_range,
 )
-from vidstyle.web.gate import COOKIE, Gate
+from vidstyle.web.gate import Gate
 from vidstyle.web.routes import find_route
 from vidstyle.web.studio import Studio
 
@@ -74,12 +75,12 @@ class StudioServer:
 
     def __init__(self, studio: Studio, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
         """Listen; a port of 0 takes any. Raises OutputError if that is not possible."""
-        self.gate = Gate.for_host(host)
         try:
-            self._server = _Server(studio, self.gate, (host, port))
+            self._server = _Server(studio, (host, port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise OutputError(f"cannot listen at {host}:{port}: {reason}; choose another --port") from error
+        self.gate = self._server.gate
         name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
         shown = f"[{name}]" if ":" in name else name
         token = f"?token={self.gate.token}" if self.gate.token else ""
@@ -100,10 +101,10 @@ class StudioServer:
 class _Server(QuietServer):
     block_on_close = False  # a visitor who is still watching is sent away by the studio's end
 
-    def __init__(self, studio: Studio, gate: Gate, address: tuple[str, int]) -> None:
+    def __init__(self, studio: Studio, address: tuple[str, int]) -> None:
         self.studio = studio
-        self.gate = gate
         super().__init__(address, _Handler)
+        self.gate = Gate.for_address(address[0], self.server_port)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "vidstyle", ""
     timeout = PATIENCE
+    _length: int | None = None
     _unread = 0
     _is_cut_off = False
 
@@ -121,8 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("POST")
 
     def _serve(self, method: str) -> None:
-        length = self.headers.get("Content-Length")
-        self._unread = int(length) if length and length.isdecimal() else 0
+        self._measure()
         try:
             if self._let_in():
                 return
@@ -135,25 +136,35 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:
             self._fail(500, f"unexpected {type(error).__name__}: {error}")
 
+    def _measure(self) -> None:
+        """How long the body is. One of unknown length is not taken, and the last of its connection.
+
+        What stayed in the connection would be taken for the next request: any site could write one in our name.
+        """
+        chunked, said = "Transfer-Encoding" in self.headers, self.headers.get("Content-Length")
+        self._length = None if chunked or said is None else read_length(said)
+        is_unknown = self._length is None and (chunked or said is not None)
+        self._unread = _DRAINED if is_unknown else self._length or 0
+
     def _let_in(self) -> bool:
         """Exchange the address's token for a cookie; True if the visitor was sent on with it. Raises Forbidden."""
         url = urlsplit(self.path)
         token = dict(parse_qsl(url.query)).get("token", "")
-        if url.path == "/" and self.server.gate.admits(token):
+        gate = self.server.gate
+        if url.path == "/" and gate.admits(token):
             self._begin(303, {"Location": "/", "Content-Length": "0",
-                              "Set-Cookie": f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"})  # fmt: skip
+                              "Set-Cookie": f"{gate.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"})  # fmt: skip
             return True
-        self.server.gate.check(self.headers)
+        gate.check(self.headers)
         return False
 
     def _answer(self, method: str) -> Answer:
         url = urlsplit(self.path)
         route, names = find_route(method, url.path)
-        length = self.headers.get("Content-Length")
         request = Request(
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
             kind=self.headers.get_content_type() if "Content-Type" in self.headers else "",
-            length=int(length) if length and length.isdecimal() else None,
+            length=self._length,
             read=self._read,
             range=self.headers.get("Range", ""),
         )

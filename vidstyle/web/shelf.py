@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OutputError, UsageError
 from vidstyle.frames import ImageArray
@@ -37,8 +39,14 @@ _PIECE = 1 << 20
 _KEPT_PICTURES = 12
 """Frames that stay decoded, so that a slider that moves back and forth need not decode them again."""
 
-_LAST_SECONDS = Fraction(2)
-"""Where the last frame is looked for, before the whole film is searched."""
+_SEARCH_BACK = (Fraction(2), Fraction(10), Fraction(60))
+"""Seconds before its end in which a film's last packet or frame is looked for, before the whole film is searched."""
+
+_INACCURACY = Fraction(1)
+"""Seconds by which a film may be longer than it says."""
+
+_PATIENCE = 5.0
+"""Seconds that a frame may take to be decoded when the shelf closes."""
 
 SCENE = "scene"
 SCENE_WIDTH, SCENE_HEIGHT, SCENE_SECONDS, SCENE_RATE = 960, 540, 6, 25
@@ -86,8 +94,9 @@ class Shelf:
         self._sources: dict[str, Source] = {SCENE: _SCENE}
         self._pictures: OrderedDict[tuple[str, Fraction], ImageArray] = OrderedDict()
         self._lock = threading.Lock()
-        self._decoding = threading.Lock()
+        self._decoding: dict[str, threading.Lock] = {}
         self._drawing = threading.Lock()
+        self._closed = False
 
     def sources(self) -> list[Source]:
         """Everything on the shelf, the scene first."""
@@ -145,28 +154,48 @@ class Shelf:
     def picture(self, source: Source, at: Fraction) -> ImageArray:
         """The frame that is shown `at` seconds, at the size at which it is painted: (H, W, 3) uint8 RGB.
 
-        Raises InputError, UsageError.
+        Raises InputError, UsageError, NothingThere.
         """
         key = source.id, at
-        with self._decoding:
-            if key not in self._pictures:
-                self._pictures[key] = self._decode(source, at)
-            self._pictures.move_to_end(key)
-            while len(self._pictures) > _KEPT_PICTURES:
-                self._pictures.popitem(last=False)
-            return self._pictures[key]
+        with self._lock:
+            decoding = self._decoding.setdefault(source.id, threading.Lock())
+        with decoding:  # each film for itself: one in which a frame is hard to find holds up no other
+            self._check_open()
+            with self._lock:
+                if key in self._pictures:
+                    self._pictures.move_to_end(key)
+                    return self._pictures[key]
+            image = self._decode(source, at)
+            with self._lock:
+                self._pictures[key] = image
+                while len(self._pictures) > _KEPT_PICTURES:
+                    self._pictures.popitem(last=False)
+            return image
 
     def close(self) -> None:
-        """Wait for the frame that is being decoded, and forget all."""
-        with self._decoding:
+        """Wait for the frames that are being decoded, and forget all."""
+        self._closed = True
+        with self._lock:
+            locks = list(self._decoding.values())
+        for decoding in locks:
+            if decoding.acquire(timeout=_PATIENCE):
+                decoding.release()
+        with self._lock:
             self._pictures.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NothingThere("the studio is closing")
 
     def _decode(self, source: Source, at: Fraction) -> ImageArray:
         if source.id == SCENE:
             return scene(source.width, source.height, seconds=float(at))
         path = self._folder / source.id
+        at = Fraction(0) if source.kind == "picture" else at
+        if source.seconds is not None:  # beyond it, a reader searches the whole film in vain
+            at = min(at, Fraction(source.seconds) + _INACCURACY)
         try:
-            image = _frame(path, at if source.kind == "film" else Fraction(0))
+            image = _frame(path, at, self._check_open)
         except InputError as error:
             raise InputError(_in_their_words(error, path, source.name)) from error
         width, height = working_size(source.width, source.height)
@@ -200,7 +229,7 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
         if next(iter(reader), None) is None:
             raise InputError(f"cannot read '{path}': no frame of it can be decoded")
         still = info.frames == 1 and info.rate is None
-        seconds = None if still else info.duration or _seconds_of_packets(path)
+        seconds = None if still else _seconds_of_packets(path, info.duration)
     return Source(
         id=source_id,
         name=name,
@@ -213,20 +242,40 @@ def _look_at(path: Path, source_id: str, name: str) -> Source:
     )
 
 
-def _seconds_of_packets(path: Path) -> Fraction | None:
-    """How long a film lasts that does not say so, as browsers record them; None where its packets have no times."""
-    times: list[int] = []
+def _seconds_of_packets(path: Path, said: Fraction | None) -> Fraction | None:
+    """How long a film lasts: what it says, unless its packets end earlier, as where it was cut short, or it says
+    nothing, as browsers record; None where its packets have no times either."""
     with open_container(path) as film:
         stream = choose_film(film, name=str(path))
-        # A film that is damaged towards its end lasts as long as it can be read.
-        with suppress(av.error.FFmpegError, IndexError):
-            for packet in film.demux(stream):
-                times += [] if packet.pts is None else [packet.pts]
-        return (max(times) - min(times)) * time_base_of(stream) if times else None
+        tick = time_base_of(stream)
+        if not said:
+            times = [pts for pts, _ in _times_of_packets(film, stream)]
+            return (max(times) - min(times)) * tick if times else None
+        if film.format.name.startswith("mpeg"):  # found in what is there; and its clock may be set anew on the way
+            return said
+        origin = Fraction(film.start_time or 0, av.time_base)
+        for back in (*_SEARCH_BACK, said):
+            with suppress(av.error.FFmpegError):  # where the film cannot be searched, all is read
+                film.seek(int((origin + max(Fraction(0), said - back)) / tick), stream=stream)
+            if times := [pts + duration for pts, duration in _times_of_packets(film, stream)]:
+                end = max(Fraction(0), max(times) * tick - origin)
+                return end if end < said - _SEARCH_BACK[0] else said
+        return said
 
 
-def _frame(path: Path, at: Fraction) -> ImageArray:
-    """The first frame from this moment on, or the last one before it: a film may end earlier than it says."""
+def _times_of_packets(film: InputContainer, stream: VideoStream) -> Iterator[tuple[int, int]]:
+    """pts and duration, in ticks, from where the film stands as far as it can be read: its end may be damaged."""
+    with suppress(av.error.FFmpegError, IndexError):
+        for packet in film.demux(stream):
+            if packet.pts is not None:
+                yield packet.pts, packet.duration or 0
+
+
+def _frame(path: Path, at: Fraction, check: Callable[[], None]) -> ImageArray:
+    """The first frame from this moment on, or the last one before it: a film may end earlier than it says.
+
+    The search calls `check` with every frame, and ends with what that raises.
+    """
     try:
         with open_reader(path, start=at or None) as reader:
             for frame in reader:
@@ -234,21 +283,23 @@ def _frame(path: Path, at: Fraction) -> ImageArray:
     except InputError:
         if not at:
             raise
-    return _last_frame(path, max(Fraction(0), at - _LAST_SECONDS))
+    for back in (*_SEARCH_BACK, at):
+        image = _last_frame(path, max(Fraction(0), at - back), check)
+        if image is not None:
+            return image
+    raise InputError(f"cannot read '{path}': no frame of it can be decoded")
 
 
-def _last_frame(path: Path, start: Fraction) -> ImageArray:
-    """The last frame of all from `start` on, or of all if there is none there."""
+def _last_frame(path: Path, start: Fraction, check: Callable[[], None]) -> ImageArray | None:
+    """The last frame of all from `start` on; None if there is none there."""
     image = None
+    check()
     try:
         with open_reader(path, start=start or None) as reader:
             for frame in reader:
+                check()
                 image = frame.image
     except InputError:
         if not start:
             raise
-    if image is None and start:
-        return _last_frame(path, Fraction(0))
-    if image is None:
-        raise InputError(f"cannot read '{path}': no frame of it can be decoded")
     return image

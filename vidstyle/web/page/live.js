@@ -14,6 +14,7 @@ export class Live {
     this.looking = 0;
     this.turning = false;
     this.wanted = false;
+    this.adopting = false;
     byId("live-toggle").addEventListener("click", () => (this.runs ? this.stop() : this.start()));
     byId("copy-obs").addEventListener("click", (event) => copy(byId("obs").textContent, event.target));
     byId("mirror").addEventListener("input", () => this.turn());
@@ -79,7 +80,7 @@ export class Live {
 
   /** The controls were turned: tell the session, one request at a time, the last one for certain. */
   async turn() {
-    if (!this.runs || !this.shown) return;
+    if (!this.runs || !this.shown || this.adopting) return;
     this.wanted = true;
     if (this.turning) return;
     this.turning = true;
@@ -122,7 +123,16 @@ export class Live {
     else this.showNothing(state, ran);
   }
 
+  /** The network is the session's as long as it runs, whoever started it; nothing is turned on air by that. */
+  adopt(network) {
+    if (this.order.network === network) return;
+    this.adopting = true;
+    this.order.chooseNetwork(network);
+    this.adopting = false;
+  }
+
   showSession(state) {
+    this.adopt(state.network);
     byId("fps").textContent = state.fps_now ? state.fps_now.toFixed(1) : "–";
     const delay = state.latency_ms.p50;
     byId("delay").textContent = delay === null ? "–" : `${Math.round(delay)} ms`;

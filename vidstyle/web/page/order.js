@@ -35,14 +35,18 @@ export class Order extends EventTarget {
     const [title, hint] = NETWORKS[name];
     const button = make("button", { type: "button", title: hint, textContent: title });
     button.dataset.network = name;
-    button.addEventListener("click", () => {
-      this.network = name;
-      const fitting = [...this.weights].filter(([style]) => this.cards.get(style).networks.includes(name));
-      const first = [...this.cards.values()].find((card) => card.networks.includes(name));
-      this.weights = new Map(fitting.length ? fitting : [[first.name, 1]]);
-      this.changed();
-    });
+    button.addEventListener("click", () => this.chooseNetwork(name));
     byId("networks").append(button);
+  }
+
+  /** With those of the chosen styles that it has; one that has none of the styles cannot be chosen. */
+  chooseNetwork(name) {
+    const fitting = [...this.weights].filter(([style]) => this.cards.get(style).networks.includes(name));
+    const first = [...this.cards.values()].find((card) => card.networks.includes(name));
+    if (!first) return;
+    this.network = name;
+    this.weights = new Map(fitting.length ? fitting : [[first.name, 1]]);
+    this.changed();
   }
 
   /** One style alone. */
