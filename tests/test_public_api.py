@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 
 import vidstyle
+
+README = Path(__file__).parents[1] / "README.md"
 
 
 def test_everything_that_is_promised_is_there() -> None:
@@ -22,24 +26,34 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     assert not hasattr(vidstyle, "paint_everything")
 
 
-def test_a_style_in_ten_lines(make_film: Callable[..., Path], library: vidstyle.Library, tmp_path: Path) -> None:
-    film = make_film(frames=3)
-    network = library.network()
-    look = vidstyle.Look(mix=library.mix([("mosaic", 1.0)], network))
-    with (
-        vidstyle.open_reader(film) as reader,
-        vidstyle.open_writer(tmp_path / "out.mkv", source=reader) as writer,
-        vidstyle.Painter(network, backend="openvino") as painter,
-    ):
-        for frame in reader:
-            writer.write(frame.with_image(painter.paint(frame.image[None], look)[0]))
-    assert (tmp_path / "out.mkv").stat().st_size > 0
+def test_the_readmes_frame_by_frame_keeps_frames_and_sound(
+    make_film: Callable[..., Path], library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_film(frames=25, sound=True).rename(tmp_path / "in.mp4")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    [example] = [example for example in examples if "open_reader" in example]
+    exec(example, {})
+    assert _frames_and_seconds_of_sound(tmp_path / "out.mp4") == _frames_and_seconds_of_sound(film) == (25, 1.0)
+
+
+def _frames_and_seconds_of_sound(path: Path) -> tuple[int, float]:
+    with av.open(str(path)) as film:
+        decoded = list(film.decode(video=0, audio=0))
+    sound = [frame for frame in decoded if isinstance(frame, av.AudioFrame)]
+    return len(decoded) - len(sound), round(sum(frame.samples / frame.sample_rate for frame in sound), 1)
 
 
 def test_render_takes_paths_and_styles(make_film: Callable[..., Path], library: vidstyle.Library) -> None:
     film = make_film(frames=2)
     report = vidstyle.render(film, film.with_name("out.mkv"), styles=["mosaic"], library=library)
     assert report.frames_out == 2
+
+
+def test_a_painter_refuses_a_precision_that_there_is_not(library: vidstyle.Library) -> None:
+    with pytest.raises(vidstyle.UsageError, match="precision is 'fp64'; it is 'auto' or 'fp32'"):
+        vidstyle.Painter(library.network(), precision="fp64")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("styles", ["mosaic", [("mosaic", 1.0)], [Path("mosaic")]])

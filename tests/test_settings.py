@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +45,19 @@ def test_sizes_that_are_none(text: str) -> None:
 def test_a_size_is_one_or_two_sides() -> None:
     assert parse_size("720") == Size(short=720)
     assert parse_size("64x32") == Size(width=64, height=32)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        *[{}, {"width": 100}, {"height": 100}, {"short": 1}, {"short": -2}, {"short": 16385}, {"short": 72.5}],
+        *[{"width": 100, "height": 1}, {"width": 100, "height": 99999}, {"short": 720, "width": 100, "height": 100}],
+        *[{"short": "720"}, {"width": "100", "height": "100"}],
+    ],
+)
+def test_sides_that_make_no_size_are_refused(sides: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=r"^Size\(.*\): give width and height, or short alone"):
+        Size(**sides)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +171,21 @@ def test_the_working_folders_file_comes_after_the_users(tmp_path: Path, monkeypa
     assert config_files() == [Path("vidstyle.toml")]
 
 
+def test_a_file_that_may_not_be_looked_at_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where HOME is somebody else's, or the working folder cannot be searched."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vidstyle.toml").write_text("")
+    look = os.stat
+
+    def stat(path: int | str | os.PathLike[str], **how: bool) -> os.stat_result:
+        if str(path).endswith(".toml"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **how)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert config_files() == []
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -166,6 +195,13 @@ def test_the_working_folders_file_comes_after_the_users(tmp_path: Path, monkeypa
         ("decode", "gpu"),
         ("strength", 1.5),
         ("strength", -1),
+        ("size", "720"),
+        ("size", (1280, 720)),
+        ("styles", ["mosaic"]),
+        ("styles", "mosaic"),
+        ("styles", ("mosaic", 1.0)),
+        ("styles", [("mosaic", "2")]),
+        ("styles", [("mosaic", 1.0, 2.0)]),
     ],
 )
 def test_options_that_python_gets_wrong_are_refused(name: str, value: object) -> None:

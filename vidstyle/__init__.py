@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from vidstyle.fileloop import Progress
     from vidstyle.frames import ColourInfo, Frame, FrameBatch, VideoInfo
+    from vidstyle.media.protocol import CopiedPacket
     from vidstyle.media.reader import open_reader
     from vidstyle.media.writer import EncodeOptions, open_writer
     from vidstyle.painter import Look, Painter
@@ -53,6 +54,7 @@ _PLACES = {
     ),
     "fileloop": ("Progress",),
     "frames": ("ColourInfo", "Frame", "FrameBatch", "VideoInfo"),
+    "media.protocol": ("CopiedPacket",),
     "media.reader": ("open_reader",),
     "media.writer": ("EncodeOptions", "open_writer"),
     "painter": ("Look", "Painter"),
@@ -69,6 +71,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "ColourInfo",
+    "CopiedPacket",
     "EncodeOptions",
     "Engine",
     "EngineInfo",

@@ -15,6 +15,7 @@ from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.media.scale import resize
 from vidstyle.networks.network import Network
+from vidstyle.settings import check_choice
 from vidstyle.styles import MixPart, StyleMix
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Painter:
     ) -> None:
         if batch < 1:
             raise UsageError(f"batch is {batch}; it must be 1 or more")
+        check_choice("precision", precision)
         self.network = network
         self.batch = batch
         self.engine_info: EngineInfo | None = None

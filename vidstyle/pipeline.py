@@ -210,6 +210,9 @@ def _report(
     warnings: list[str],
 ) -> RenderReport:
     engines = [painter.engine_infos[n.sha256] for n in networks if n.sha256 in painter.engine_infos]
+    weights: dict[str, float] = {}
+    for name, weight in options.styles:  # a name may come twice: then its weights add up, as in the mix
+        weights[name] = weights.get(name, 0.0) + weight
     return RenderReport(
         input=source,
         output=target,
@@ -222,7 +225,7 @@ def _report(
         backend=_each(engine.backend for engine in engines),
         device=_each(engine.device for engine in engines),
         precision=_each(engine.precision for engine in engines),
-        styles=dict(options.styles),
+        styles=weights,
         strength=options.strength,
         network=" + ".join(n.name for n in networks),
         warnings=warnings,

@@ -6,11 +6,13 @@ file's part. The Python interface builds `RenderOptions` itself and reads neithe
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -60,6 +62,12 @@ class Size:
     width: int | None = None
     height: int | None = None
 
+    def __post_init__(self) -> None:
+        sides = (self.width, self.height) if self.short == 0 else (self.short,)
+        alone = self.short == 0 or self.width is self.height is None
+        if not alone or not all(isinstance(side, int) and 2 <= side <= LARGEST_OUTPUT for side in sides):
+            raise UsageError(f"{self}: give width and height, or short alone, 2 to {LARGEST_OUTPUT} each")
+
     def apply(self, width: int, height: int) -> tuple[int, int]:
         """The wanted (width, height) for a picture of this one; sides made even, as encoders need them."""
         if self.width and self.height:
@@ -75,6 +83,13 @@ _CHOICES = {
     "precision": ("auto", "fp32", "fp16", "bf16", "int8"),
 }
 """What options of `RenderOptions` may be that the command line checks by itself."""
+
+
+def check_choice(name: str, value: object) -> None:
+    """Raise UsageError if the option `name` of `RenderOptions`, one of a few words, cannot be `value`."""
+    choices = _CHOICES[name]
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}; it is {' or '.join(map(repr, choices))}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +129,9 @@ class RenderOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UsageError(f"{name} is {getattr(self, name)!r}; it is {' or '.join(map(repr, choices))}")
+        for name in _CHOICES:
+            check_choice(name, getattr(self, name))
+        self._check_kinds()
         check_strength(self.strength)
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
@@ -142,6 +157,16 @@ class RenderOptions:
             raise UsageError(f"bit depth is {self.bit_depth}; it is 8 or 10")
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"batch is {self.batch}; it must be 1 or more")
+
+    def _check_kinds(self) -> None:
+        """Raise UsageError for words of the command line where Python has values."""
+        for pair in self.styles:
+            match pair:
+                case (str(), Real()):
+                    continue
+            raise UsageError(f'styles is {self.styles!r}; give pairs of name and weight, such as (("mosaic", 1.0),)')
+        if self.size is not None and not isinstance(self.size, Size):
+            raise UsageError(f"size is {self.size!r}; give a Size, such as Size(short=720)")
 
     def _check_tiles(self) -> None:
         """There is one way to paint in tiles. Raises UsageError where another one is asked for."""
@@ -183,9 +208,12 @@ def parse_rate(text: str) -> Fraction:
 
 
 def config_files() -> list[Path]:
-    """The configuration files that apply here: the user's, then the working folder's, which wins."""
+    """The configuration files that apply here: the user's, then the working folder's, which wins.
+
+    One that may not be looked at, as where HOME is somebody else's, counts as not there.
+    """
     places = (Path(platformdirs.user_config_dir("vidstyle", appauthor=False)) / "config.toml", Path(PROJECT_FILE))
-    return [place for place in places if place.is_file()]
+    return [place for place in places if os.path.isfile(place)]  # `Path.is_file` would raise PermissionError
 
 
 class Option(Protocol):

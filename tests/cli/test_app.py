@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from vidstyle.cli import app
+from vidstyle.cli import app, console
 from vidstyle.errors import BackendError, StyleError
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 Captured = pytest.CaptureFixture[str]
 
@@ -129,7 +134,53 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.run(["render", "a", "b"]) == 130
 
 
-@pytest.mark.parametrize("words", [["styles", "list"], ["doctor"]])
+@pytest.mark.parametrize("start", ["script", "-m"])
+def test_an_interrupt_while_the_program_is_imported_is_130_and_one_line(start: str) -> None:
+    script = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["scripts"]["vidstyle"]
+    module, _, function = script.partition(":")
+    code = {
+        "script": f"from {module} import {function}; sys.exit({function}())",
+        "-m": "import runpy; runpy.run_module('vidstyle', run_name='__main__')",
+    }
+    ctrl_c = (
+        "import sys\n"
+        "class CtrlC:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'vidstyle.cli.console': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, CtrlC())\n"
+    )
+    command = [sys.executable, "-c", ctrl_c + code[start]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "vidstyle: error: interrupted\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_words_that_the_locale_cannot_say_are_escaped(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    name = "caf\udce9.mp4"  # a name in Latin 1, as Python has it
+    console.data({"input": name, "title": "La vie en été"})
+    console.table(("title", "by"), [("La vie en été", "Édith")])
+    console.lines([name])
+    said, *others = written.getvalue().decode(encoding).splitlines()
+    assert json.loads(said) == {"input": name, "title": "La vie en été"}
+    title = {"ascii": "La vie en \\xe9t\\xe9  \\xc9dith", "utf-8": "La vie en été  Édith"}
+    assert others == ["title          by", title[encoding], "caf\\udce9.mp4"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full, as Linux has it")
+@pytest.mark.parametrize("words", [[], ["--help"], ["styles", "-h"], ["render", "-h"], ["--version"]])
+def test_help_on_a_full_disk_is_an_output_error(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert app.run(words) == 4
+    error = "vidstyle: error: no room left for standard output; free some space or choose another folder\n"
+    assert capsys.readouterr().err == error
+
+
+@pytest.mark.parametrize("words", [["styles", "list"], ["doctor"], ["--help"], ["render", "--help"], ["--version"]])
 def test_a_reader_of_stdout_that_goes_away_is_an_output_error(library_root: Path, words: list[str]) -> None:
     command = "from vidstyle.cli.app import main; main()"
     process = subprocess.Popen(
@@ -177,6 +228,18 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured
     ],
 )
 def test_the_shell_completes(library_root: Path, typed: str, offered: str) -> None:
+    assert offered in complete(typed, library_root).stdout.split()
+
+
+def test_a_broken_card_prints_nothing_into_the_prompt(tmp_path: Path) -> None:
+    (tmp_path / "styles" / "waves").mkdir(parents=True)
+    (tmp_path / "styles" / "waves" / "card.json").write_text("no card")
+    result = complete("vidstyle render --style wav", tmp_path)
+    assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def complete(typed: str, library_root: Path) -> subprocess.CompletedProcess[str]:
+    """What bash gets to complete what is typed."""
     command = [sys.executable, "-c", "from vidstyle.cli.app import main; main()"]
     environment = {
         "_VIDSTYLE_COMPLETE": "complete_bash",
@@ -184,5 +247,4 @@ def test_the_shell_completes(library_root: Path, typed: str, offered: str) -> No
         "COMP_CWORD": str(len(typed.split(" ")) - 1),
         "VIDSTYLE_DATA_DIR": str(library_root),
     }
-    result = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
-    assert offered in result.stdout.split()
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)

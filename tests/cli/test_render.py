@@ -64,6 +64,13 @@ def test_json_has_the_promised_keys(make_film: Callable[..., Path], report: Call
     assert Path("out.mp4").stat().st_size > 0
 
 
+def test_the_weights_of_a_style_that_comes_twice_add_up(
+    make_film: Callable[..., Path], report: Callable[..., dict]
+) -> None:
+    values = report(str(make_film(frames=1)), "out.png", "-s", "mosaic:1", "-s", "waves:1", "-s", "mosaic:2")
+    assert values["styles"] == {"mosaic": 3.0, "waves": 1.0}
+
+
 def test_quiet_says_nothing_and_loud_names_what_runs(make_film: Callable[..., Path], capsys: Captured) -> None:
     film = str(make_film(frames=2))
     assert app.run(["render", film, "out.mkv", "-q", "--backend", "openvino"]) == 0

@@ -82,6 +82,13 @@ def test_sheet_keeps_what_is_there_and_wants_a_png(tmp_path: Path, capsys: Captu
     assert err.count("\n") == 3
 
 
+def test_a_sheet_too_large_for_the_memory_is_refused(tmp_path: Path, capsys: Captured) -> None:
+    words = ["styles", "sheet", str(_photograph(tmp_path / "a.png")), str(tmp_path / "sheet.png"), "-s", "mosaic"]
+    assert app.run([*words, "--size", "12000"]) == 2
+    assert "24000x6750 pixels, more than 134 million; use a smaller --size" in capsys.readouterr().err
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_sheet_shows_pictures_whole_and_no_empty_columns(tmp_path: Path) -> None:
     upright = np.full((120, 80, 3), 90, np.uint8)
     upright[:10], upright[-10:] = (0, 0, 255), (255, 0, 0)

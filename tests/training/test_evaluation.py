@@ -111,11 +111,12 @@ def test_pictures_of_any_program_are_judged_by_their_names(vgg: VGG, place: Path
     picture = cv2.imread(str(place / "photos" / "b.png"))
     cv2.imwrite(str(place / "painted" / "b.png"), picture)
     judge = Judge(vgg, [place / "painting.png"])
-    (row,) = judge.pictures(place / "photos", place / "painted")
+    (row,) = judge.pictures(place / "photos", place / "painted", limit=None)
     assert (row.name, row.content, row.shift, row.noise) == ("b", 0, None, None)
     cv2.imwrite(str(place / "painted" / "stray.png"), picture)
     with pytest.raises(InputError, match="no photograph called 'stray'"):
-        list(judge.pictures(place / "photos", place / "painted"))
+        list(judge.pictures(place / "photos", place / "painted", limit=None))
+    assert len(list(judge.pictures(place / "photos", place / "painted", limit=1))) == 1
 
 
 @pytest.fixture
@@ -124,11 +125,12 @@ def command(vgg: VGG, place: Path, library_root: Path, monkeypatch: pytest.Monke
     save_file({k: v.half() for k, v in torchvision_names(vgg).items()}, place / "vgg19.safetensors")
     monkeypatch.setenv("VIDSTYLE_VGG", str(place / "vgg19.safetensors"))
     monkeypatch.setattr("vidstyle.styles.shipped_data", lambda: library_root)
-    return ["eval", "pictures", str(place / "photos"), "--painting", str(place / "painting.png"), "--size", "64"]
+    return ["eval", "pictures", str(place / "photos"), "--painting", str(place / "painting.png")]
 
 
 def test_a_style_on_the_command_line(command: list[str], capsys: Captured) -> None:
-    assert run([*command, "-s", "waves", "--precision", "fp32", "--backend", "openvino", "--json"]) == 0
+    words = ["--size", "64", "-s", "waves", "--precision", "fp32", "--backend", "openvino", "--json"]
+    assert run([*command, *words]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in result["pictures"]] == ["a", "b"]
     for number in ("style", "content", "shift", "noise"):
@@ -143,6 +145,32 @@ def test_a_folder_on_the_command_line_is_a_table(command: list[str], place: Path
     assert lines[0].split() == ["picture", "style", "content", "shift", "noise"]
     assert [line.split()[0] for line in lines[1:]] == ["a", "b", "mean"]
     assert [line.split()[2:] for line in lines[1:]] == [["0.000", "-", "-"]] * 3
+
+
+def test_only_the_first_pictures_of_a_folder(command: list[str], place: Path, capsys: Captured) -> None:
+    assert run([*command, "--painted", str(place / "photos"), "-n", "1", "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)["pictures"]] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--size", "384"], ["-s", "waves"], ["--network", "live"], ["--backend", "auto"], ["--precision", "auto"]],
+)
+def test_what_says_how_to_paint_is_refused_for_painted_pictures(
+    words: list[str], place: Path, capsys: Captured
+) -> None:
+    photos, painting = str(place / "photos"), str(place / "painting.png")
+    assert run(["eval", "pictures", photos, "--painting", painting, "--painted", photos, *words]) == 2
+    assert "--painted that it is done" in capsys.readouterr().err
+
+
+def test_what_files_and_environment_set_is_no_flag(
+    command: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_STYLE", "waves")
+    config = place / "own.toml"
+    config.write_text('network = "classic"\n[eval-pictures]\nsize = 64\n')
+    assert run(["--config", str(config), *command, "--painted", str(place / "photos")]) == 0
 
 
 def test_what_is_not_there_is_said(command: list[str], place: Path, capsys: Captured) -> None:

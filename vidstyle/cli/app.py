@@ -56,6 +56,13 @@ _EXTRAS = {"torch": "torch", "onnx": "torch", "safetensors": "torch"}
 """Packages that some commands cannot do without, and the extra that brings them."""
 
 
+class _Command(TyperCommand):
+    """One command, once its module is imported."""
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        return _as_data(super().get_help_option(ctx))
+
+
 class _Commands(TyperGroup):
     """A group that takes its commands from `COMMANDS`, and their defaults from configuration files."""
 
@@ -65,6 +72,9 @@ class _Commands(TyperGroup):
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Without any word, the help is what is wanted."""
         return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        return _as_data(super().get_help_option(ctx))
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return list(self._members())
@@ -105,11 +115,23 @@ def _group(name: str) -> _Commands:
     return group
 
 
+def _as_data(option: Any) -> Any:
+    """The help's option, what it shows being data like any other: what cannot be written is an OutputError."""
+    option.callback = _show_help
+    return option
+
+
+def _show_help(ctx: typer.Context, option: Any, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        console.lines([ctx.get_help()])
+        raise typer.Exit
+
+
 def load_command(words: str) -> Any:
     """The command of these words, its module imported."""
     module, _, function = COMMANDS[words][0].partition(":")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(words.split()[-1])(getattr(importlib.import_module(module), function))
+    app.command(words.split()[-1], cls=_Command)(getattr(importlib.import_module(module), function))
     return typer.main.get_command(app)
 
 
@@ -148,7 +170,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"vidstyle {__version__}")
+        console.lines([f"vidstyle {__version__}"])
         raise typer.Exit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -74,8 +75,8 @@ def detail(message: str) -> None:
 
 
 def data(value: Any) -> None:
-    """One JSON object on stdout."""
-    lines([json.dumps(value, ensure_ascii=False)])
+    """One JSON object on stdout, in ASCII: no file's name, in whatever encoding, is lost on the way."""
+    lines([json.dumps(value)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -89,6 +90,8 @@ def lines(text: Iterable[str]) -> None:
     """Lines on stdout, at once. Raises OutputError if they get nowhere."""
     if sys.stdout is None:  # so Python has it where the shell closed it (>&-)
         raise OutputError("standard output is closed; redirect it to a file")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a locale cannot say is no reason to say nothing
     try:
         for line in text:
             print(line)

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from vidstyle.frames import ImageArray
     from vidstyle.training.evaluation import Judgement
 
+_TO_PAINT = ("style", "network", "size", "backend", "device", "precision")
+"""Flags that say how to paint now, and nothing about pictures that are painted already."""
+
 
 def pictures(
+    ctx: typer.Context,
     photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of photographs.")],
     painting: Annotated[
         list[Path], typer.Option(metavar="FILE", help="The painting that is aimed at; several count together.")
@@ -43,6 +47,8 @@ def pictures(
     from vidstyle.painter import Look, Painter
     from vidstyle.styles import Library, parse_style
 
+    if painted is not None:
+        _refuse_to_paint(ctx)
     for path in (photographs, *painting, *filter(None, [painted])):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
@@ -55,7 +61,7 @@ def pictures(
     judge = Judge(load_vgg(say=console.say), painting)
     rows: list[Judgement] = []
     if painted is not None:
-        rows.extend(_told(judge.pictures(photographs, painted)))
+        rows.extend(_told(judge.pictures(photographs, painted, limit=limit)))
     else:
         library = Library()
         loaded = library.network(network)
@@ -74,6 +80,14 @@ def pictures(
         console.data({"pictures": [asdict(row) for row in rows], "mean": asdict(average)})
     else:
         console.lines(_table([*rows, average]))
+
+
+def _refuse_to_paint(ctx: typer.Context) -> None:
+    """Raise UsageError for a flag that would count for nothing; what files and environment set is for every run."""
+    sources = ((name, ctx.get_parameter_source(name)) for name in _TO_PAINT)
+    given = [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        raise UsageError(f"--{given[0]} says how to paint, --painted that it is done: leave one of them out")
 
 
 def _told(rows: Iterator[Judgement]) -> list[Judgement]:

@@ -36,7 +36,7 @@ def content(
     verbose: options.Verbose = 0,
 ) -> None:
     """Rebuild a photograph from each of VGG's layers conv1_1 to conv5_1 alone."""
-    asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
+    asked, vgg, quick = _prepare(out, gatys, sources=[image], overwrite=overwrite)
     from vidstyle.gatys.explore import content_sheet
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
@@ -58,7 +58,7 @@ def texture(
     verbose: options.Verbose = 0,
 ) -> None:
     """Paint a painting's style alone, from noise, with more and more of its layers."""
-    asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
+    asked, vgg, quick = _prepare(out, gatys, sources=[painting], overwrite=overwrite)
     from vidstyle.gatys.explore import texture_sheet
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
@@ -84,7 +84,7 @@ def compare(
     verbose: options.Verbose = 0,
 ) -> None:
     """A photograph painted by the networks and by Gatys mode, with losses and seconds."""
-    asked, vgg, quick = _prepare(out, gatys, overwrite=overwrite)
+    asked, vgg, quick = _prepare(out, gatys, sources=[image, painting], overwrite=overwrite)
     from vidstyle.gatys.explore import compare_sheet
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
@@ -112,9 +112,11 @@ def _paint(painter: Painter, look: Look, picture: ImageArray) -> ImageArray:
     return painted
 
 
-def _prepare(out: Path, gatys: list[str], *, overwrite: bool) -> tuple[GatysOptions, VGG, VGG | None]:
+def _prepare(
+    out: Path, gatys: list[str], *, sources: list[Path], overwrite: bool
+) -> tuple[GatysOptions, VGG, VGG | None]:
     """Check the target, then load VGG and, where bfloat16 is quick, its copy."""
-    check_png(out, overwrite=overwrite)
+    check_png(out, sources=sources, overwrite=overwrite)
     from vidstyle.backends.cpu import processor
     from vidstyle.backends.heap import prepare_to_optimise
 

@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli import console
+from vidstyle.errors import VidstyleError
 
 
 def complete_styles(incomplete: str) -> Iterable[str]:
     from vidstyle.styles import Library
 
-    return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
+    try:
+        return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
+    except VidstyleError:  # of a broken card; it would be printed into the user's prompt
+        return []
 
 
 def _complete_networks(incomplete: str) -> Iterable[str]:

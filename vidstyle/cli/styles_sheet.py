@@ -9,6 +9,7 @@ import typer
 
 from vidstyle.cli import console, options
 from vidstyle.cli.targets import check_png
+from vidstyle.errors import UsageError
 
 if TYPE_CHECKING:
     from vidstyle.frames import ImageArray
@@ -41,7 +42,7 @@ def sheet(
     verbose: options.Verbose = 0,
 ) -> None:
     """Your own pictures in every style, on one labelled sheet, to choose by."""
-    check_png(out, overwrite=overwrite)
+    check_png(out, sources=images, overwrite=overwrite)
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.gatys.sheets import sheet as lay_out
     from vidstyle.painter import Look, Painter
@@ -55,11 +56,14 @@ def sheet(
     }
     pictures = [_first_frame(image) for image in images]
     height = min(max(round(size * p.shape[0] / p.shape[1]) for p in pictures), size * 4 // 3)
+    count = len(pictures) * (1 + len(looks))
+    across = min(columns, count) if len(pictures) == 1 else len(pictures)
+    _check_page(across * size, -(-count // across) * height)
     cells = [(_cell(p, size, height), image.name) for p, image in zip(pictures, images, strict=True)]
     with Painter(found, backend=backend, say=console.detail) as painter:
         for name, look in looks.items():
             cells += [(_cell(painter.paint(picture[None], look)[0], size, height), name) for picture in pictures]
-    save_picture(out, lay_out(cells, columns=min(columns, len(cells)) if len(pictures) == 1 else len(pictures)))
+    save_picture(out, lay_out(cells, columns=across))
     console.say(f"wrote {out}")
 
 
@@ -68,6 +72,17 @@ def _first_frame(path: Path) -> ImageArray:
 
     with open_reader(path) as reader:
         return next(iter(reader)).image
+
+
+def _check_page(width: int, height: int) -> None:
+    """Refuse a sheet that is larger than any picture that is read: it has to fit into the memory a few times."""
+    from vidstyle.media.opening import MAX_PIXELS
+
+    if width * height > MAX_PIXELS:
+        raise UsageError(
+            f"the sheet would have {width}x{height} pixels, more than {MAX_PIXELS // 10**6} million; "
+            "use a smaller --size or fewer styles and pictures"
+        )
 
 
 def _cell(picture: ImageArray, width: int, height: int) -> ImageArray:

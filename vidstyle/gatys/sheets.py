@@ -10,6 +10,7 @@ import numpy as np
 
 from vidstyle.errors import OutputError
 from vidstyle.frames import ImageArray
+from vidstyle.media.part_file import write_file
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINE = 22
@@ -63,11 +64,6 @@ def plot(curves: Mapping[str, Sequence[float | None]], *, label: str) -> ImageAr
 def save_picture(path: Path, picture: ImageArray) -> None:
     """Write (H, W, 3) uint8 RGB as PNG under its full name at once. Raises OutputError."""
     ok, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    part = path.with_name(f"{path.name}.part")
-    try:
-        if not ok:
-            raise OSError("the picture could not be encoded")
-        part.write_bytes(data.tobytes())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
+    if not ok:
+        raise OutputError(f"{path}: the picture could not be encoded")
+    write_file(path, data.tobytes())

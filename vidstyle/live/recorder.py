@@ -15,7 +15,7 @@ from vidstyle.frames import ImageArray
 from vidstyle.live.outlet import Outlet
 from vidstyle.live.statistics import Statistics
 from vidstyle.media.live_protocol import LiveOutput, PictureFormat, Sound
-from vidstyle.media.part_file import PartFile, part_path
+from vidstyle.media.part_file import part_path, write_file
 
 OpenFilm = Callable[[str], LiveOutput]
 """`(path) -> output` that writes a film there."""
@@ -111,16 +111,9 @@ class Recorder:
             ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(image[:, :, ::-1]))
             if not ok:
                 raise OutputError(f"{path}: the picture could not be encoded")
-            part = PartFile(path)
-            part.create()
-            try:
-                part.path.write_bytes(data.tobytes())
-                part.commit()
-            except BaseException:
-                part.discard()
-                raise
-        except (OSError, cv2.error, OutputError) as error:
-            self.errors.append(OutputError(f"snapshot {path} could not be written: {error}"))
+            write_file(path, data.tobytes())
+        except (cv2.error, OutputError) as error:
+            self.errors.append(OutputError(f"snapshot failed: {error}"))
             self._say(str(self.errors[-1]))
         else:
             self.snapshots.append(str(path))

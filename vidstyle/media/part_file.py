@@ -196,6 +196,19 @@ class PartFile:
             os.close(descriptor)
 
 
+def write_file(target: Path, data: bytes) -> None:
+    """Write a file that is complete at once, such as a picture. Raises OutputError, and then leaves nothing."""
+    part = PartFile(target)
+    try:
+        with writing(target):
+            part.create()
+            part.path.write_bytes(data)
+        part.commit()
+    except BaseException:
+        part.discard()
+        raise
+
+
 def _lock(descriptor: int) -> bool:
     """Lock an open file until it is closed; False where another run has locked it."""
     if sys.platform != "win32":
