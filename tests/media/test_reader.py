@@ -39,6 +39,19 @@ def test_every_frame_once_and_in_order(tmp_path: Path, name: str) -> None:
     assert all(later.pts > earlier.pts for earlier, later in pairwise(frames))
 
 
+@pytest.mark.parametrize("between", [0, 1, 4])
+@pytest.mark.parametrize("start", [0, 15])
+def test_frames_of_avi_come_at_their_own_times(tmp_path: Path, between: int, start: int) -> None:
+    """AVI says where a packet lies, which with B-frames is not the order in which they are shown."""
+    options = {"crf": "4", "bf": str(between), "b_strategy": "0", "b-pyramid": "normal", "g": "10"}
+    path = write_film(tmp_path / "a.avi", numbered(40), options=options)
+    with open_reader(path, start=Fraction(start, 25) if start else None) as reader:
+        frames = frames_of(reader)
+        assert not [line for line in reader.warnings if "assumed" not in line]
+    assert [number_of(frame.image) for frame in frames] == list(range(start, 40))
+    assert [frame.time for frame in frames] == [Fraction(k, 25) for k in range(40 - start)]
+
+
 def test_info_before_the_first_frame(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mp4", numbered(10), colour=(1, 1))
     info = probe(path)
@@ -95,22 +108,31 @@ def test_chapters_of_a_part_move_with_it() -> None:
     assert TimeWindow(origin=Fraction(0), tick=Fraction(1, 25)).chapters(whole) == whole
     late = TimeWindow(origin=Fraction(1), tick=Fraction(1, 25))  # the file's clock runs a second already
     assert [(c["start"], c["end"]) for c in late.chapters(whole)] == [(0, 1000), (1000, 2000)]
+    early = TimeWindow(origin=Fraction(-1), tick=Fraction(1, 25))  # it has still to reach 0
+    assert [(c["start"], c["end"]) for c in early.chapters(whole)] == [(1000, 2000), (2000, 3000), (3000, 4000)]
+    primed = TimeWindow(origin=Fraction(-1, 50), tick=Fraction(1, 25))  # an encoder's silence before 0 is to be cut off
+    assert primed.chapters(whole) == whole
 
 
-def test_the_clock_of_a_recorded_broadcast_begins_at_0(tmp_path: Path) -> None:
-    """Sound 40 ms before the picture, both after 20 hours; mp4 would keep the hours as an empty beginning."""
+@pytest.mark.parametrize("hours", [Fraction(20), Fraction(2**33 - 90_000, 90_000 * 3600)])
+def test_the_clock_of_a_recorded_broadcast_begins_at_0(tmp_path: Path, hours: Fraction) -> None:
+    """Sound 40 ms before the picture, both after 20 hours; mp4 would keep the hours as an empty beginning.
+
+    Or both a second before the clock of MPEG-TS wraps: to FFmpeg that is before 0, and mp4 would cut it off.
+    """
     path = write_film(tmp_path / "a.mkv", numbered(25), sound=True)
     with av.open(str(path)) as film, av.open(str(tmp_path / "late.ts"), "w", options={"muxdelay": "0"}) as late:
         routes = {stream.index: late.add_stream_from_template(stream) for stream in film.streams}
         for packet in film.demux():
             if packet.dts is None:
                 continue
-            seconds = 72_000 + Fraction(packet.stream.type == "video") / 25
+            seconds = hours * 3600 + Fraction(packet.stream.type == "video") / 25
             packet.pts, packet.dts = (round(x + seconds / packet.time_base) for x in (packet.pts, packet.dts))
             packet.stream = routes[packet.stream.index]
             late.mux(packet)
     with open_reader(tmp_path / "late.ts") as reader:
         frames, packets = split(reader)
+        assert not any("key frame" in line for line in reader.warnings)
     begins = packets[0].packet.pts * packets[0].packet.time_base
     assert min(begins, frames[0].time) == 0
     assert abs(frames[0].time - begins - Fraction(1, 25)) <= Fraction(1, 1000)
@@ -294,6 +316,20 @@ def test_a_film_without_a_decodable_frame_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\x89PNG", b"\0\0\0\0"))
     with pytest.raises(InputError, match=r"a\.mov': no frames; its pictures are damaged"):
         open_reader(path)
+
+
+def test_frames_that_cannot_be_decoded_at_the_beginning_are_counted(tmp_path: Path) -> None:
+    """A recording that was begun between two key frames, by a clock that runs already."""
+    path = write_film(tmp_path / "a.ts", numbered(30), options={"g": "10", "bf": "0", "crf": "4"})
+    with av.open(str(path)) as film, av.open(str(tmp_path / "cut.ts"), "w") as cut:
+        stream = cut.add_stream_from_template(film.streams.video[0])
+        for packet in [packet for packet in film.demux(video=0) if packet.size][6:]:
+            packet.stream = stream
+            cut.mux(packet)
+    with open_reader(tmp_path / "cut.ts") as reader:
+        frames = frames_of(reader)
+        assert "frames before the first key frame, not decodable: 4" in reader.warnings
+    assert [number_of(frame.image) for frame in frames] == list(range(10, 30))
 
 
 def test_closing_early_and_reading_on_after_a_stop(tmp_path: Path) -> None:

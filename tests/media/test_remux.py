@@ -13,6 +13,7 @@ import pytest
 from av.stream import Disposition
 
 from tests.media.writing import GivenReader, copy_film, given, noise, stream_bytes, times
+from vidstyle.media.reader import open_reader
 from vidstyle.media.remux import OrderedTimes
 from vidstyle.media.writer import EncodeOptions
 
@@ -93,6 +94,24 @@ def source_film(
     return path
 
 
+def sounding_film(path: Path, codec: str, *, layout: str = "mono", samples: int, seconds: float = 1.0) -> Path:
+    """A film of one second in any container, with nothing beside it but sound in packets of so many samples."""
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("mpeg4", rate=25, width=64, height=48)
+        sound = film.add_stream(codec, rate=RATE, layout=layout)
+        for index, image in enumerate(noise(25)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+        cut = av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=samples)
+        pieces = [piece for heard in tone(codec, seconds)[1] for piece in cut.resample(heard)]
+        for packet in [packet for piece in [*pieces, None] for packet in sound.encode(piece)]:
+            if packet.size:  # FLAC's last one is empty
+                film.mux(packet)
+    return path
+
+
 def reader_of(path: Path) -> GivenReader:
     """The film's own 25 frames as they were drawn, with the file's other streams."""
     reader = given(noise(25))
@@ -143,6 +162,51 @@ def test_sound_from_mpeg_ts_loses_only_its_headers(tmp_path: Path) -> None:
         assert stream_bytes(tmp_path / f"out.{suffix}", 1) == stream_bytes(source, 1)
         assert all(packet.is_keyframe for packet in packets(tmp_path / f"out.{suffix}", 1))
         assert kinds(tmp_path / f"out.{suffix}") == [("video", "h264"), ("audio", "aac")]  # its head is sound
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_sound_from_mpeg_ts_whose_channels_change_is_kept_as_far_as_it_can_be_played(
+    tmp_path: Path, suffix: str
+) -> None:
+    layouts = ("stereo", "5.1")
+    parts = [sounding_film(tmp_path / f"{layout}.ts", "aac", layout=layout, samples=1024) for layout in layouts]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    warnings = copy_film(open_reader(tmp_path / "both.ts"), tmp_path / f"out.{suffix}")
+    copy_film(open_reader(parts[0]), tmp_path / f"stereo.{suffix}")
+    kept = [bytes(packet) for packet in packets(tmp_path / f"stereo.{suffix}", 1)]
+    assert [bytes(packet) for packet in packets(tmp_path / f"out.{suffix}", 1)] == kept
+    refused = [line for line in warnings if "packets beside the film" in line]
+    assert [int(line.split()[0]) for line in refused] == [len(packets(parts[1], 1))]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mov", "mp4"])
+def test_sound_with_packets_shorter_than_matroskas_tick_keeps_its_pace(tmp_path: Path, suffix: str) -> None:
+    source = sounding_film(tmp_path / "in.mkv", "pcm_s16le", samples=40)  # as in TrueHD
+    assert len(packets(source, 1)) == 1200
+    with open_reader(source) as reader:
+        warnings = copy_film(reader, tmp_path / f"out.{suffix}")
+        assert not any("time" in line for line in [*warnings, *reader.warnings])
+    last = packets(tmp_path / f"out.{suffix}", 1)[-1]
+    begins = times(tmp_path / f"out.{suffix}")[0]
+    assert float(last.pts * last.time_base - begins) == pytest.approx(1.0, abs=0.025)
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.0, 1.1])  # one of them ends with a fragment that has one packet of sound
+def test_sound_of_unknown_duration_is_heard_to_its_end(tmp_path: Path, seconds: float) -> None:
+    """AVI does not say how long FLAC's packets are; a fragment of mp4 that lasts no time is lost."""
+    source = sounding_film(tmp_path / "in.avi", "flac", samples=4608, seconds=seconds)
+    assert {packet.duration for packet in packets(source, 1)} == {0}
+    copy_film(reader_of(source), tmp_path / "out.mp4")
+    assert stream_bytes(tmp_path / "out.mp4", 1) == stream_bytes(source, 1)
+
+
+@pytest.mark.parametrize(("sound", "becomes"), [("pcm_f32be", "s32"), ("pcm_f64be", "s32"), ("pcm_s8", "s16")])
+def test_sound_that_is_encoded_anew_without_loss_keeps_its_precision(tmp_path: Path, sound: str, becomes: str) -> None:
+    source = source_film(tmp_path / "in.mov", sound=(sound,))
+    copy_film(reader_of(source), tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        context = film.streams.audio[0].codec_context
+        assert (context.name, context.format.name) == ("flac", becomes)
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts"])
@@ -323,6 +387,17 @@ def test_sound_that_comes_late_is_encoded_anew_at_its_place(tmp_path: Path, soun
     assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_sound_that_comes_late_in_a_file_is_found_and_copied(tmp_path: Path, suffix: str) -> None:
+    source = declared_sound(tmp_path / "in.ts", "aac", seconds=12, comes=True)
+    target = tmp_path / f"out.{suffix}"
+    warnings = copy_film(open_reader(source), target)
+    assert not any("audio" in line for line in warnings)
+    assert b"".join(bytes(packet)[7:] for packet in packets(source, 1)) == stream_bytes(target, 1)
+    begins = packets(target, 1)[0].pts * packets(target, 1)[0].time_base - times(target)[0]
+    assert float(begins) == pytest.approx(12, abs=0.05)
+
+
 def test_no_sound_where_none_is_wanted(tmp_path: Path) -> None:
     source = source_film(tmp_path / "in.mkv", sound=("aac",), subtitles=("srt",))
     copy_film(reader_of(source), tmp_path / "out.mkv", options=EncodeOptions(audio="none"))
@@ -366,6 +441,52 @@ def test_a_title_that_comes_late_and_briefly_keeps_its_moment(tmp_path: Path, su
     assert shown == [(0, 40), (40, 40), (120, 40), (9000, 500), (9500, 1), (17000, 100)]
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_titles_that_overlap_are_shown_together(tmp_path: Path, suffix: str) -> None:
+    """mp4 has one text at a time: each lasts until the next."""
+    source = source_film(tmp_path / "in.mkv", subtitles=("ass",))
+    slanted, fat = rb"{\i1}long", rb"{\b1}short"
+    with av.open(str(tmp_path / "titles.mkv"), "w") as titles:
+        text = titles.add_stream_from_template(av.open(str(source)).streams.subtitles[0])
+        for number, (begin, lasts, words) in enumerate(
+            [(100, 400, slanted), (100, 100, fat), (400, 200, b"late"), (600, 100, b"next"), (800, 100, b"last")]
+        ):
+            packet = av.Packet(b"%d,0,Default,,0,0,0,,%s" % (number, words))
+            packet.pts = packet.dts = begin
+            packet.duration, packet.time_base, packet.stream = lasts, Fraction(1, 1000), text
+            titles.mux(packet)
+    reader = reader_of(source)
+    reader.container, reader.video_stream = av.open(str(tmp_path / "titles.mkv")), None
+    copy_film(reader, tmp_path / f"out.{suffix}")
+    shown = [
+        (int(p.pts * p.time_base * 1000), int(p.duration * p.time_base * 1000), bytes(p)[2 : 2 + bytes(p)[1]])
+        for p in packets(tmp_path / f"out.{suffix}", 1)
+    ]
+    assert shown == [
+        (0, 100, b""),
+        (100, 100, b"long\nshort"),
+        (200, 200, b"long"),
+        (400, 100, b"long\nlate"),
+        (500, 100, b"late"),
+        (600, 100, b"next"),
+        (700, 100, b""),
+        (800, 100, b"last"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+@pytest.mark.parametrize("form", ["mkv", "mp4"])
+def test_a_title_that_is_shown_where_a_part_begins_delays_no_other(tmp_path: Path, form: str, suffix: str) -> None:
+    source = source_film(tmp_path / "whole.mkv", subtitles=("srt",))
+    if form == "mp4":
+        copy_film(reader_of(source), tmp_path / "whole.mp4")
+    copy_film(open_reader(tmp_path / f"whole.{form}", start=Fraction("0.4")), tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        texts = [packet for packet in film.demux(film.streams.subtitles[0]) if packet.size]
+    shown = [(bytes(p)[2:], float(p.pts * p.time_base), float(p.duration * p.time_base)) for p in texts]
+    assert shown == [(b"hello", 0, 0.1), (b"", 0.1, 0.1), (b"world", 0.2, 0.3)]
+
+
 def test_subtitles_are_not_put_into_an_mp4_that_cannot_be_searched(tmp_path: Path) -> None:
     source = source_film(tmp_path / "in.mkv", subtitles=("srt",))
     target = tmp_path / "out.mp4"
@@ -400,6 +521,24 @@ def test_chapters_titles_and_tags_are_kept(tmp_path: Path, suffix: str) -> None:
         assert film.streams.audio[0].metadata["language"] == "jpn"
         assert film.streams.audio[0].disposition & Disposition.default
     assert marks == [(0.0, "One"), (0.5, "Two")]
+
+
+def test_a_tracks_title_goes_through_mp4(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with (
+        av.open(str(source_film(tmp_path / "untitled.mkv", sound=("aac",)))) as film,
+        av.open(str(source), "w") as copy,
+    ):
+        streams = [copy.add_stream_from_template(stream) for stream in film.streams]
+        streams[1].metadata["title"] = "Director's comments"
+        for packet in film.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                copy.mux(packet)
+    for before, after in (("in.mkv", "first.mp4"), ("first.mp4", "second.mp4"), ("second.mp4", "out.mkv")):
+        copy_film(reader_of(tmp_path / before), tmp_path / after)
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        assert film.streams.audio[0].metadata["title"] == "Director's comments"
 
 
 def test_chapters_that_cannot_be_kept_are_said_to_be_left_out(tmp_path: Path) -> None:
@@ -463,5 +602,6 @@ def test_times_that_run_backward_are_moved_and_counted() -> None:
             packet.time_base, packet.stream = Fraction(1, 1000), stream
             given_packets.append(packet)
         order = OrderedTimes()
-        assert [p.dts for p in order.in_order(given_packets)] == [0, 10, 11, 12, 30]
-        assert order.moved == 3
+        placed = [p.dts * p.time_base * 1000 for p in order.in_order(given_packets)]
+        assert placed == [0, 10, Fraction("10.125"), Fraction("10.25"), 30]
+        assert order.moved == 2  # the one without a time, and the one that is not where a clock of milliseconds has it

@@ -106,6 +106,13 @@ def test_one_packet_that_leaps_is_damaged_but_a_gap_is_not() -> None:
     assert notes.lines() == []
 
 
+def test_sound_with_packets_shorter_than_a_tick_keeps_its_pace() -> None:
+    stamps = [round(k * Fraction(5, 6)) for k in range(60)]  # TrueHD's 1200 packets a second, in milliseconds
+    placed, notes = rebased([FakePacket(1, stamp) for stamp in stamps])
+    assert [p.dts for p in placed] == stamps
+    assert notes.lines() == []
+
+
 def test_a_pts_far_from_its_dts_is_given_up() -> None:
     placed, notes = rebased([FakePacket(0, 0), FakePacket(0, 40, pts=9_000_000), FakePacket(0, 80)])
     assert [p.pts for p in placed] == [0, None, 80]

@@ -24,6 +24,7 @@ _Items = Generator[VideoFrame | CopiedPacket, None, None]
 
 _SEEK_BACK = (0, 2, 10, 60)  # seconds before the wanted moment, until a frame before it can be decoded
 _USUAL_RATE = Fraction(25)
+_REORDERED = ("h264", "hevc")  # FFmpeg guesses when a packet of AVI is shown, which says nothing of it; these wrongly
 _HIDES_FRAMES = ("vp8", "vp9", "av1")  # these have packets that show nothing: packets cannot be held against frames
 
 
@@ -54,9 +55,11 @@ class DecodedFilm:
         self._searchable = searchable
         self._name = name
         self._max_pixels = max_pixels
+        self._counted = container.format.name == "avi" and stream.codec_context.name in _REORDERED
         self._decoder = FilmDecoder(stream, max_pixels=max_pixels)
         self._feed = PacketFeed(container, film=stream, name=name, notes=self.notes)
         self._undecoded: list[int] = []  # pts of the film's packets until the first frame came
+        self._lead_in = 0  # of these, how many are earlier than that frame
         self._head: list[CopiedPacket] = []
         self._earlier: VideoFrame | None = None
         self._items = self._from_first()
@@ -78,10 +81,9 @@ class DecodedFilm:
         if self._window.first is not None or self._window.last is not None:
             return
         self._feed.report_missing_end()
-        lead_in = sum(pts < (self.first.pts or 0) for pts in self._undecoded)
-        self.notes.count("frames before the first key frame, not decodable", lead_in)
+        self.notes.count("frames before the first key frame, not decodable", self._lead_in)
         if (self._feed.damaged or self._decoder.failures) and self._stream.codec_context.name not in _HIDES_FRAMES:
-            self.notes.count("frames lost", max(0, self._feed.film_packets - self._decoder.frames - lead_in))
+            self.notes.count("frames lost", max(0, self._feed.film_packets - self._decoder.frames - self._lead_in))
 
     def _from_first(self) -> _Items:
         """Read up to the first frame of the part; from a key frame before it where the input can be searched."""
@@ -110,6 +112,7 @@ class DecodedFilm:
         if first is None or self._window.after(self._time(first)):
             raise InputError(f"cannot read {self._name}: {self._why_nothing()}")
         self.first = first
+        self._lead_in = sum(pts < (first.pts or 0) for pts in self._undecoded)  # now: whoever takes it may move it
         return items
 
     def _seeks(self) -> Iterator[Callable[[], None]]:
@@ -151,12 +154,14 @@ class DecodedFilm:
         self._undecoded = []
         self._decoder.restart(self.notes)
         self._feed = PacketFeed(self._container, film=self._stream, name=self._name, notes=self.notes)
-        clock = FrameClock(step=self._step(), notes=self.notes)
+        clock = FrameClock(step=self._step(), notes=self.notes, counted=self._counted)
         for packet in self._feed:
             if packet.stream_index != self._stream.index:
                 if self._window.admit(packet):
                     yield CopiedPacket(packet, packet.stream_index)
                 continue
+            if self._counted:
+                packet.pts = packet.dts
             self._remember(packet)
             for frame in self._decoder.decode(packet):
                 yield from clock.place(frame)

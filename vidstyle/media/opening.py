@@ -22,6 +22,9 @@ STDIN = "-"
 MAX_PIXELS = 2**27
 """Largest picture that is decoded unless told otherwise: 134 million pixels, 400 MB as RGB."""
 
+# How far to look for sound that is declared and does not come where the film begins: microseconds and bytes.
+_LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": str(2**26)}
+
 
 def spoken_name(source: str | Path) -> str:
     """`source` as messages call it: quoted, or "standard input"."""
@@ -47,7 +50,7 @@ def open_container(
                 raise InputError("standard input is empty; pipe a film into it or name a file")
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         _refuse_unreadable(source)
-        return _refuse_text(_open(f"file:{source}", options | {"protocol_whitelist": "file"}, hwaccel), name)
+        return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
 
@@ -68,6 +71,16 @@ def _stdin_is_empty() -> bool:
 def _open(url: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
     # Old files have tags in old encodings: what is not UTF-8 in them is no reason to refuse the film.
     return av.open(url, options=options, metadata_errors="replace", hwaccel=hwaccel)
+
+
+def _open_file(source: str | Path, name: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
+    url = f"file:{source}"
+    container = _refuse_text(_open(url, options, hwaccel), name)
+    contexts = [sound.codec_context for sound in container.streams.audio]
+    if is_searchable(source) and any(context and not context.sample_rate for context in contexts):
+        container.close()
+        return _open(url, options | _LOOK_FURTHER, hwaccel)
+    return container
 
 
 def is_searchable(source: str | Path) -> bool:

@@ -21,7 +21,8 @@ from av.subtitles.stream import SubtitleStream
 
 from vidstyle.media.ac3 import has_head
 from vidstyle.media.containers import ContainerFormat, holds
-from vidstyle.media.transcode import AudioRoute, SubtitleRoute
+from vidstyle.media.timestamps import MICROSECOND, count_finer
+from vidstyle.media.transcode import AudioRoute, SubtitleRoute, TimedTextRoute
 
 Action = Literal["copy", "audio", "subtitle", "cover"]
 Strip = Callable[["Packet[Stream]"], Iterable["Packet[Stream]"]]
@@ -40,7 +41,9 @@ _STALE_TAGS = (
 )
 _EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_LOW_COMPLEXITY = 2  # AAC's usual object type
 _ADTS_HEADER = 7  # bytes, at least
+_APART = Fraction(1, 8000)  # seconds: the longest tick in which muxers that refuse equal times count sound
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
@@ -193,7 +196,8 @@ def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target:
     elif plan.action == "subtitle":
         assert isinstance(stream, SubtitleStream)
         assert target.text_subtitles is not None
-        route = SubtitleRoute(output, stream, encoder=target.text_subtitles)
+        kind = TimedTextRoute if target.text_subtitles == "mov_text" else SubtitleRoute
+        route = kind(output, stream, encoder=target.text_subtitles)
     else:
         route = CopyRoute(output, stream)
     route.stream.metadata.clear()
@@ -203,34 +207,48 @@ def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target:
 
 
 class CopyRoute:
-    """Packets as they are; AAC as MPEG-TS has it without the headers that only MPEG-TS needs."""
+    """Packets as they are; AAC as MPEG-TS has it without the headers that only MPEG-TS needs.
+
+    The index then says alone how it is coded, so packets are refused where that changes: from stereo to 5.1, say.
+    """
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.stream: Stream = output.add_stream_from_template(source, opaque=True)
         self.refused = 0
-        self._makes_sense: Callable[[memoryview], bool] | None = None
+        self._last: Fraction | None = None  # seconds
+        self._fits: Callable[[memoryview], bool] | None = None
         if (codec := codec_name(source)) in ("ac3", "eac3") and output.format.name in ("mp4", "mov"):
             # These muxers read its heads and stop at a bad one, some time after it was given: at a packet of the film.
-            self._makes_sense = partial(has_head, enhanced=codec == "eac3")
+            self._fits = partial(has_head, enhanced=codec == "eac3")
         self._strip: Strip | None = None
         if isinstance(source, AudioStream) and _is_adts(source) and output.format.name != "mpegts":
+            config = audio_specific_config(source)
+            self._fits = _AsTheIndex(config)
             # The muxers would do it by themselves, except mp4's in fragments, and stop at a damaged packet.
-            if config := audio_specific_config(source):
+            if config:
                 self.stream.codec_context.extradata = config
                 self._strip = _without_adts_header
             else:
                 self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source).filter
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        if self._makes_sense and not self._makes_sense(memoryview(packet)):
+        if self._fits and not self._fits(memoryview(packet)):
             self.refused += 1
             return
+        if self.stream.type == "audio" and packet.dts is not None:
+            self._give_duration(packet, packet.dts * packet.time_base)
         for stripped in self._stripped(packet):
             stripped.stream = self.stream
             yield stripped
 
+    def _give_duration(self, packet: Packet[Stream], begins: Fraction) -> None:
+        """Let sound of unknown duration last as long as the packet before it: mp4 drops a last one without."""
+        if not packet.duration and self._last is not None:
+            packet.duration = max(0, round((begins - self._last) / packet.time_base))
+        self._last = begins
+
     def _stripped(self, packet: Packet[Stream]) -> Iterable[Packet[Stream]]:
-        if self._strip is None or not _has_adts_header(packet):
+        if self._strip is None or not _has_adts_header(memoryview(packet)):
             return [packet]
         return self._strip(packet)
 
@@ -252,10 +270,29 @@ def _without_adts_header(packet: Packet[Stream]) -> list[Packet[Stream]]:
     return [plain]
 
 
-def _has_adts_header(packet: Packet[Stream]) -> bool:
+class _AsTheIndex:
+    """Whether a packet's ADTS header tells of the profile, sampling rate and channels that the index tells of.
+
+    Where that is not known yet, the first packet's header decides. One without channels has them in the sound itself.
+    """
+
+    def __init__(self, config: bytes | None) -> None:
+        self._config = config
+
+    def __call__(self, packet: memoryview) -> bool:
+        if not _has_adts_header(packet):
+            return True
+        profile, rate = packet[2] >> 6, packet[2] >> 2 & 0x0F
+        channels = (packet[2] & 1) << 2 | packet[3] >> 6
+        config = _config(object_type=profile + 1, rate=rate, channels=channels)
+        if self._config is None:
+            self._config = config
+        return config == self._config or not channels
+
+
+def _has_adts_header(packet: memoryview) -> bool:
     """Whether there is a header to strip: a damaged packet may have lost it."""
-    start = memoryview(packet)[:2]
-    return packet.size >= _ADTS_HEADER and start[0] == 0xFF and start[1] & 0xF6 == 0xF0
+    return len(packet) >= _ADTS_HEADER and packet[0] == 0xFF and packet[1] & 0xF6 == 0xF0
 
 
 def _is_adts(stream: AudioStream) -> bool:
@@ -271,14 +308,19 @@ def audio_specific_config(stream: AudioStream) -> bytes | None:
     channels = {**{n: n for n in range(1, 7)}, 8: 7}.get(context.layout.nb_channels)
     if context.profile != "LC" or channels is None or context.sample_rate not in _AAC_RATES:
         return None
-    low_complexity, rate = 2, _AAC_RATES.index(context.sample_rate)
-    return (low_complexity << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+    return _config(object_type=_LOW_COMPLEXITY, rate=_AAC_RATES.index(context.sample_rate), channels=channels)
+
+
+def _config(*, object_type: int, rate: int, channels: int) -> bytes:
+    return (object_type << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 class OrderedTimes:
     """Moves up times that stand still or run backward: no container holds them, and muxers stop at the first.
 
-    `moved` counts the packets concerned, with those that had no time at all and are dropped.
+    They move by less than Matroska's tick of a millisecond, in which a packet of TrueHD and the next begin at once
+    now and then: moved by a whole one, each would push the next. `moved` counts the packets that moved further than
+    their clock can tell, with those that had no time at all and are dropped.
     """
 
     def __init__(self) -> None:
@@ -297,19 +339,27 @@ class OrderedTimes:
                 packet.pts = packet.dts
             last = self._last.get(packet.stream.index)
             if last is not None:
-                floor = (
-                    ceil(last / packet.time_base) if packet.stream.type == "subtitle" else last // packet.time_base + 1
-                )
-                if packet.dts < floor:
-                    packet.dts, packet.pts = floor, max(floor, packet.pts)
-                    self.moved += 1
+                self._move_up(packet, last if packet.stream.type == "subtitle" else last + _APART)
             self._last[packet.stream.index] = packet.dts * packet.time_base
             yield packet
+
+    def _move_up(self, packet: Packet[Stream], earliest: Fraction) -> None:
+        assert packet.dts is not None
+        assert packet.pts is not None
+        behind = earliest - packet.dts * packet.time_base
+        if behind <= 0:
+            return
+        self.moved += behind >= packet.time_base
+        count_finer(packet)
+        packet.dts = ceil(earliest / MICROSECOND)
+        packet.pts = max(packet.dts, packet.pts)
 
 
 def stream_tags(stream: Stream) -> dict[str, str]:
     """A stream's tags without those that would now be wrong, or that mp4 has for want of anything to say."""
     kept = {k: v for k, v in stream.metadata.items() if not k.upper().startswith(_STALE_TAGS)}
+    if "title" not in kept and (name := kept.pop("name", None)):
+        kept["title"] = name  # FFmpeg reads it from mp4 under the one word and writes it under the other
     return {k: v for k, v in kept.items() if not (k.lower() == "handler_name" and v in _EMPTY_HANDLERS)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import av
 from av.packet import Packet
@@ -42,14 +42,22 @@ class SideTrack:
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Keep the packet's texts here; nothing is left for the film's own muxer."""
         assert self._route is not None
-        for text in self._times.in_order(self._route.feed(packet)):
-            self._begun = True
-            self.output.mux_one(text)
+        self._keep(self._route.feed(packet))
         yield from ()
 
     def flush(self) -> Iterator[Packet[Stream]]:
-        """Nothing: see `finish`."""
+        """Keep here what the route held back; see `finish`."""
+        assert self._route is not None
+        self._keep(self._route.flush())
         yield from ()
+
+    def _keep(self, texts: Iterable[Packet[Stream]]) -> None:
+        for text in self._times.in_order(texts):
+            if text.pts is not None and text.pts < 0:
+                # It began before the part that is kept. A track that begins before 0 would be moved to it as a whole.
+                text.pts, text.dts, text.duration = 0, 0, max(0, text.pts + (text.duration or 0))
+            self._begun = True
+            self.output.mux_one(text)
 
     def finish(self) -> bytes:
         """The whole file; empty where there was no text at all."""

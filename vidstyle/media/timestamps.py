@@ -22,6 +22,8 @@ JUMP = Fraction(1, 10)
 LEAP = Fraction(10)
 """Seconds that stamps must jump ahead, or pts and dts of a packet differ, before they are taken for damaged."""
 
+MICROSECOND = Fraction(1, 1_000_000)
+
 _MAX_HELD = 4
 
 
@@ -29,9 +31,16 @@ _MAX_HELD = 4
 class _StreamState:
     segment: int = 0
     last_dts: int | None = None  # as the file has it
-    last_placed: int | None = None  # after the shift
     end: Fraction | None = None  # seconds, after the shift
     doubtful: Packet[Stream] | None = None  # leapt ahead; the next packet tells whether its stamps are damaged
+
+
+def count_finer(packet: Packet[Stream]) -> None:
+    """Count a packet's times in microseconds, where its own unit is too coarse to move it."""
+    coarse, packet.time_base = packet.time_base, MICROSECOND
+    for name in ("pts", "dts", "duration"):
+        ticks = getattr(packet, name)
+        setattr(packet, name, None if ticks is None else round(ticks * coarse / MICROSECOND))
 
 
 class PacketRebaser:
@@ -94,10 +103,7 @@ class PacketRebaser:
         self._notice_jump(packet, state)
         self._shift(packet, state)
         if packet.dts is not None:
-            if not is_film:
-                self._keep_order(packet, state)
             state.end = (packet.dts + (packet.duration or 0)) * packet.time_base
-            state.last_placed = packet.dts
         return packet
 
     def _shift(self, packet: Packet[Stream], state: _StreamState) -> None:
@@ -117,32 +123,29 @@ class PacketRebaser:
                 self._notes.count("jumps back of the file's clock, joined on")
         state.last_dts = packet.dts
 
-    def _keep_order(self, packet: Packet[Stream], state: _StreamState) -> None:
-        """Move a sound packet that overlaps the one before to just behind it: muxers refuse equal stamps."""
-        assert packet.dts is not None
-        if state.last_placed is not None and packet.dts <= state.last_placed:
-            packet.dts = state.last_placed + 1
-            packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
-            self._notes.count("sound packets with repeated or backward time stamps, moved")
-
 
 class FrameClock:
     """Mends the pts of decoded frames so that each is later than the one before.
 
     A missing pts follows from the frame rate. A frame that is not later than the one before is held until a later
     one arrives and then placed between the two; after four such frames without an end the clock goes on by itself.
-    `step` is the distance of two frames in time-base units.
+    `step` is the distance of two frames in time-base units. With `counted` the pts say where a frame's packet lies in
+    the file, which is not the order in which frames are shown.
     """
 
-    def __init__(self, *, step: Fraction, notes: Notes) -> None:
+    def __init__(self, *, step: Fraction, notes: Notes, counted: bool = False) -> None:
         self._step = step
         self._notes = notes
+        self._counted = counted
+        self._delay: int | None = None  # of a decoder that puts frames in order, in ticks
         self._last: int | None = None
         self._anchor = Fraction(0)  # exact time of the last frame while pts are missing, in ticks
         self._held: list[VideoFrame] = []
 
     def place(self, frame: VideoFrame) -> list[VideoFrame]:
         """Take the next decoded frame; give those whose pts are settled, in order."""
+        if self._counted:
+            frame.pts = self._shown(frame)
         if frame.pts is None:
             return [*self._release(None), self._settle(frame, self._made_up(frame))]
         if self._last is not None and frame.pts <= self._last:
@@ -159,6 +162,17 @@ class FrameClock:
     def flush(self) -> list[VideoFrame]:
         """The frames still held, at the end of the film."""
         return self._release(None)
+
+    def _shown(self, frame: VideoFrame) -> int | None:
+        """The place of the packet that set the frame free (its dts), less what the first one had to wait for its own.
+
+        At the end no packet sets free what the decoder still holds.
+        """
+        if frame.pts is None or frame.dts is None:
+            return frame.pts if self._last is None else self._last + 1
+        if self._delay is None:
+            self._delay = frame.dts - frame.pts
+        return frame.dts - self._delay
 
     def _settle(self, frame: VideoFrame, pts: int) -> VideoFrame:
         frame.pts = pts

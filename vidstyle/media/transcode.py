@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import cast
 
 import av
+from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
@@ -15,11 +19,16 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
+
+from vidstyle.media.timestamps import MICROSECOND
 
 _BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
 _USUAL_RATE = 48_000  # and Opus's only one
 _MILLISECOND = Fraction(1, 1000)
 _EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
+_ASS_FIELDS = 8  # before the text of a dialogue, each with a comma behind it
+_ASS_NEW_LINE = rb"\N{\r}"  # and an end to the looks of the line before
 
 
 class AudioRoute:
@@ -33,9 +42,7 @@ class AudioRoute:
         self.stream: Stream = stream
         self._context = context = cast(AudioStream, stream).codec_context
         context.layout = _layout(encoder, decoder.layout)
-        formats = av.Codec(encoder, "w").audio_formats or []
-        own = decoder.format.name if decoder.format else None
-        context.format = next((f for f in formats if f.name == own), formats[0])
+        context.format = _sample_format(encoder, decoder.format)
         if bits := _BITS_A_CHANNEL.get(encoder):
             context.bit_rate = bits * context.layout.nb_channels
         context.time_base = self.stream.time_base = Fraction(1, context.sample_rate)
@@ -108,6 +115,17 @@ def _layout(encoder: str, layout: AudioLayout) -> str:
     return named.get(count, "stereo")
 
 
+def _sample_format(encoder: str, own: AudioFormat | None) -> AudioFormat:
+    """The source's own, with channels apart or not; else the narrowest that is no narrower, or the widest there is."""
+    formats = av.Codec(encoder, "w").audio_formats or []
+    widest = max(formats, key=lambda f: f.bytes)
+    if own is None:
+        return widest
+    same = (f for f in formats if f.packed.name == own.packed.name)
+    wide = (f for f in sorted(formats, key=lambda f: f.bytes) if f.bytes >= own.bytes)
+    return next(same, next(wide, widest))
+
+
 def _sample_rate(encoder: str, rate: int) -> int:
     supported = av.Codec(encoder, "w").audio_rates
     if encoder == "libopus" or not rate:  # unknown where no sound has come yet
@@ -128,7 +146,6 @@ class SubtitleRoute:
         context.time_base = stream.time_base = source.time_base or _MILLISECOND
         context.subtitle_header = self._decoder.subtitle_header
         context.open()
-        self._end: int | None = None  # of the text before
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """The text in the new format, at its old time; nothing for one without a time or that FFmpeg cannot read."""
@@ -138,30 +155,74 @@ class SubtitleRoute:
             subtitle = self._decoder.decode2(packet)
             if subtitle is None or not len(subtitle):
                 return
-            converted = self._context.encode_subtitle(subtitle)
+            yield from self._take(subtitle, packet)
         except av.error.FFmpegError:
             self.refused += 1  # text that FFmpeg cannot read is left out
-            return
-        yield from self._gap_before(packet)
-        yield self._at(converted, packet.pts, packet)
-        self._end = packet.pts + (packet.duration or 0)
 
-    def _gap_before(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        """The empty text that stands between two others in mp4, where each lasts until the next."""
-        if self._context.name != "mov_text" or self._end is None or packet.pts is None:
-            return
-        if packet.pts > self._end:
-            yield self._at(Packet(_EMPTY_MOV_TEXT), self._end, packet, duration=packet.pts - self._end)
-
-    def _at(
-        self, text: Packet[Stream], pts: int, like: Packet[Stream], *, duration: int | None = None
-    ) -> Packet[Stream]:
-        text.pts = text.dts = pts
-        text.duration = like.duration if duration is None else duration
-        text.time_base = like.time_base
-        text.stream = self.stream
-        return text
+    def _take(self, subtitle: SubtitleSet, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        text = self._context.encode_subtitle(subtitle)
+        text.pts = text.dts = packet.pts
+        text.duration, text.time_base, text.stream = packet.duration, packet.time_base, self.stream
+        yield text
 
     def flush(self) -> Iterator[Packet[Stream]]:
         """Nothing: every text was given at once."""
         yield from ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cue:
+    """Lines of text, each an ASS dialogue, from `begin` to before `end`, in microseconds."""
+
+    begin: int
+    end: int
+    lines: tuple[bytes, ...]
+
+
+class TimedTextRoute(SubtitleRoute):
+    """Subtitles for mp4, where each text lasts until the next: those that overlap share one as long as they do.
+
+    What is to be joined is known when the later ones have come, so nothing is given before the end.
+    """
+
+    def __init__(self, output: OutputContainer, source: SubtitleStream, *, encoder: str) -> None:
+        super().__init__(output, source, encoder=encoder)
+        self._cues: list[_Cue] = []
+
+    def _take(self, subtitle: SubtitleSet, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        assert packet.pts is not None
+        ends = packet.pts + (packet.duration or 0)
+        begin, end = (round(ticks * packet.time_base / MICROSECOND) for ticks in (packet.pts, ends))
+        lines = tuple(line.ass for line in subtitle if isinstance(line, AssSubtitle))
+        self._cues.append(_Cue(begin=begin, end=end, lines=lines))
+        yield from ()
+
+    def flush(self) -> Iterator[Packet[Stream]]:
+        """All texts, with an empty one between two that do not meet."""
+        for cue in _one_at_a_time(self._cues):
+            try:
+                text = self._text(cue.lines)
+            except av.error.FFmpegError:
+                self.refused += 1
+                continue
+            text.pts = text.dts = cue.begin
+            text.duration, text.time_base, text.stream = cue.end - cue.begin, MICROSECOND, self.stream
+            yield text
+
+    def _text(self, lines: tuple[bytes, ...]) -> Packet[Stream]:
+        if not lines:
+            return Packet(_EMPTY_MOV_TEXT)
+        first, *others = lines
+        dialogue = _ASS_NEW_LINE.join([first, *(line.split(b",", _ASS_FIELDS)[-1] for line in others)])
+        return self._context.encode_subtitle(SubtitleSet.create(dialogue, 0, 0))
+
+
+def _one_at_a_time(cues: Iterable[_Cue]) -> Iterator[_Cue]:
+    """Pieces of time, from the first cue to the last, with the lines of all cues that are shown in them."""
+    waiting = deque(sorted(cues, key=lambda cue: cue.begin))
+    shown: list[_Cue] = []
+    for begin, end in pairwise(sorted({edge for cue in waiting for edge in (cue.begin, cue.end)})):
+        shown = [cue for cue in shown if cue.end > begin]
+        while waiting and waiting[0].begin == begin:
+            shown.append(waiting.popleft())
+        yield _Cue(begin=begin, end=end, lines=tuple(line for cue in shown for line in cue.lines))

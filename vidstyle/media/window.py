@@ -11,11 +11,13 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from vidstyle.errors import UsageError
+from vidstyle.media.timestamps import MICROSECOND, count_finer
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # only PyAV's stubs have it
 
-_MICROSECOND = Fraction(1, 1_000_000)
+_PRIMING = Fraction(1, 2)
+"""Seconds before 0 in which sound may begin, because encoders put silence in front of it that players cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class TimeWindow:
 
     What is kept moves forward by `start`, all streams alike, so that the part begins when the whole did. A clock
     that runs already where the input begins (a recorded broadcast may begin at 20 hours) moves to 0, as players
-    show it: mp4 and Matroska would keep those hours as an empty beginning. `tick` is the film's time base.
+    show it: mp4 and Matroska would keep those hours as an empty beginning. So does one that has still to reach 0
+    (FFmpeg counts down to where MPEG-TS wraps): mp4 would cut off all before. `tick` is the film's time base.
     """
 
     origin: Fraction
@@ -56,7 +59,12 @@ class TimeWindow:
     @property
     def _lead(self) -> Fraction:
         """What is kept moves forward by so many seconds."""
-        return max(self.origin, Fraction(0)) + (self.start or Fraction(0))
+        return self._zero + (self.start or Fraction(0))
+
+    @property
+    def _zero(self) -> Fraction:
+        """The moment, on the input's own clock, that would be 0 if the whole were kept."""
+        return Fraction(0) if -_PRIMING <= self.origin <= 0 else self.origin
 
     def reached_by(self, moment: Fraction) -> bool:
         """Whether reading that begins at `moment` misses nothing of the part."""
@@ -95,9 +103,9 @@ class TimeWindow:
         """The chapters that reach into the part, cut to it and moved with it."""
         found: list[Chapter] = []
         for chapter in whole:
-            tick = chapter["time_base"] or _MICROSECOND
+            tick = chapter["time_base"] or MICROSECOND
             marked = chapter["start"] * tick
-            begins = max(marked, self.first or max(self.origin, Fraction(0)))
+            begins = max(marked, self.first or self._zero)
             ends = chapter["end"] * tick if self.last is None else min(chapter["end"] * tick, self.last)
             if begins < ends or (begins == marked and not (self.first or self.last)):  # some files give them no end
                 start, end = (round((moment - self._lead) / tick) for moment in (begins, ends))
@@ -110,10 +118,7 @@ class TimeWindow:
             return
         if (seconds / packet.time_base).denominator != 1:
             # AVI's sound ticks last 26 ms: rounding to them would be heard, so count in finer ones.
-            coarse, packet.time_base = packet.time_base, _MICROSECOND
-            for name in ("pts", "dts", "duration"):
-                ticks = getattr(packet, name)
-                setattr(packet, name, None if ticks is None else round(ticks * coarse / _MICROSECOND))
+            count_finer(packet)
         ticks = round(seconds / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts - ticks
         packet.dts = None if packet.dts is None else packet.dts - ticks
