@@ -20,6 +20,7 @@ from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from vidstyle.media.ac3 import has_head
+from vidstyle.media.adts import AsTheIndex, audio_specific_config, has_header, is_adts, without_header
 from vidstyle.media.containers import ContainerFormat, holds
 from vidstyle.media.timestamps import MICROSECOND, count_finer
 from vidstyle.media.transcode import AudioRoute, SubtitleRoute, TimedTextRoute
@@ -40,9 +41,6 @@ _STALE_TAGS = (
     "VENDOR_ID",
 )
 _EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
-_LOW_COMPLEXITY = 2  # AAC's usual object type
-_ADTS_HEADER = 7  # bytes, at least
 _APART = Fraction(1, 8000)  # seconds: the longest tick in which muxers that refuse equal times count sound
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
@@ -221,13 +219,13 @@ class CopyRoute:
             # These muxers read its heads and stop at a bad one, some time after it was given: at a packet of the film.
             self._fits = partial(has_head, enhanced=codec == "eac3")
         self._strip: Strip | None = None
-        if isinstance(source, AudioStream) and _is_adts(source) and output.format.name != "mpegts":
+        if isinstance(source, AudioStream) and is_adts(source) and output.format.name != "mpegts":
             config = audio_specific_config(source)
-            self._fits = _AsTheIndex(config)
+            self._fits = AsTheIndex(config)
             # The muxers would do it by themselves, except mp4's in fragments, and stop at a damaged packet.
             if config:
                 self.stream.codec_context.extradata = config
-                self._strip = _without_adts_header
+                self._strip = without_header
             else:
                 self._strip = BitStreamFilterContext("aac_adtstoasc", in_stream=source).filter
 
@@ -248,71 +246,12 @@ class CopyRoute:
         self._last = begins
 
     def _stripped(self, packet: Packet[Stream]) -> Iterable[Packet[Stream]]:
-        if self._strip is None or not _has_adts_header(memoryview(packet)):
+        if self._strip is None or not has_header(memoryview(packet)):
             return [packet]
         return self._strip(packet)
 
     def flush(self) -> Iterator[Packet[Stream]]:
         yield from ()
-
-
-def _without_adts_header(packet: Packet[Stream]) -> list[Packet[Stream]]:
-    """The sound alone (ISO/IEC 14496-3, 1.A.2.2).
-
-    FFmpeg's filter does the same, but hands the two bytes of the index along once more with its first packet, and
-    Matroska's muxer then writes them, and a sampling rate, over what follows in a header that has them already.
-    """
-    data = bytes(packet)
-    has_checksum = not data[1] & 1
-    plain: Packet[Stream] = Packet(data[_ADTS_HEADER + 2 if has_checksum else _ADTS_HEADER :])
-    plain.pts, plain.dts, plain.duration, plain.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
-    plain.is_keyframe = packet.is_keyframe
-    return [plain]
-
-
-class _AsTheIndex:
-    """Whether a packet's ADTS header tells of the profile, sampling rate and channels that the index tells of.
-
-    Where that is not known yet, the first packet's header decides. One without channels has them in the sound itself.
-    """
-
-    def __init__(self, config: bytes | None) -> None:
-        self._config = config
-
-    def __call__(self, packet: memoryview) -> bool:
-        if not _has_adts_header(packet):
-            return True
-        profile, rate = packet[2] >> 6, packet[2] >> 2 & 0x0F
-        channels = (packet[2] & 1) << 2 | packet[3] >> 6
-        config = _config(object_type=profile + 1, rate=rate, channels=channels)
-        if self._config is None:
-            self._config = config
-        return config == self._config or not channels
-
-
-def _has_adts_header(packet: memoryview) -> bool:
-    """Whether there is a header to strip: a damaged packet may have lost it."""
-    return len(packet) >= _ADTS_HEADER and packet[0] == 0xFF and packet[1] & 0xF6 == 0xF0
-
-
-def _is_adts(stream: AudioStream) -> bool:
-    return stream.codec_context.codec.canonical_name == "aac" and not stream.codec_context.extradata
-
-
-def audio_specific_config(stream: AudioStream) -> bytes | None:
-    """The two bytes that AAC needs in an index, for a stream (MPEG-TS) that repeats them in every packet instead.
-
-    ISO/IEC 14496-3, 1.6.2.1. None where the sound is not plain AAC LC: then the first packet tells.
-    """
-    context = stream.codec_context
-    channels = {**{n: n for n in range(1, 7)}, 8: 7}.get(context.layout.nb_channels)
-    if context.profile != "LC" or channels is None or context.sample_rate not in _AAC_RATES:
-        return None
-    return _config(object_type=_LOW_COMPLEXITY, rate=_AAC_RATES.index(context.sample_rate), channels=channels)
-
-
-def _config(*, object_type: int, rate: int, channels: int) -> bytes:
-    return (object_type << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 class OrderedTimes:
