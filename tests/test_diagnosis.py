@@ -46,6 +46,14 @@ def test_a_part_that_breaks_is_reported_and_the_rest_goes_on(monkeypatch: pytest
     assert states(found, "engines")["openvino"] == "ok"
 
 
+def test_each_network_is_judged_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(tmp_path))
+    for name in ("broken", "Not A Name"):
+        (tmp_path / "networks" / name).mkdir(parents=True)
+    found = {finding.name: finding.state for finding in diagnosis._styles()}
+    assert found == {"network broken": "failed", "network classic": "ok", "network live": "ok"}
+
+
 def test_a_missing_vgg_file_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "vgg.safetensors"))
     (finding,) = diagnosis._vgg()

@@ -178,6 +178,14 @@ def test_removing_a_style_takes_its_network_along(root: Path, library: Library) 
     assert (root / "networks" / "mine").exists()  # the other one still needs it
 
 
+def test_removing_a_style_keeps_networks_that_a_card_cannot_tell_of(root: Path, library: Library) -> None:
+    (root / "styles" / "udnie" / "card.json").write_text("{")
+    for name in ("scream", "udnie"):
+        library.remove(name)
+        assert not (root / "styles" / name).exists()
+        assert (root / "networks" / name).exists()
+
+
 def test_a_network_with_styles_of_shipped_names_hides_none_of_them(library_root: Path, tmp_path: Path) -> None:
     """As after training a network by a recipe whose styles are called like the shipped ones."""
     library = Library([make_library(tmp_path / "more", networks={"next": TINY}, styles=("mosaic",)), library_root])

@@ -93,6 +93,30 @@ def test_a_shipped_name_needs_a_word_too(folder: Path) -> None:
     assert not Library().card("mosaic", "live").shipped
 
 
+def test_a_style_with_more_vectors_is_replaced_whole(folder: Path) -> None:
+    add(folder)
+    ones = np.ones(Library().network("classic").style_size, np.float32)
+    add(add_style(folder.parent / "another", "forest", {"classic": ones}), overwrite=True)
+    library = Library()
+    style = library.style("forest", library.network("live"))  # by `classic`, as all that it has a vector for
+    assert np.array_equal(style.vector, ones)
+
+
+def test_what_cannot_be_painted_takes_no_styles_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = add(folder)
+    before = {file.name: file.read_bytes() for file in mine.iterdir()}
+
+    def fail(library: Library, name: str) -> bytes:
+        raise StyleError("cannot be painted")
+
+    monkeypatch.setattr("vidstyle.previews.paint_preview", fail)
+    change_card(folder, title="Another")
+    with pytest.raises(StyleError, match="cannot be painted"):
+        add(folder, overwrite=True)
+    assert {file.name: file.read_bytes() for file in mine.iterdir()} == before
+    assert sorted(file.name for file in user_data().iterdir()) == ["styles"]
+
+
 ENTRIES = [
     "../outside.npy", "/etc/outside", "forest/../../outside", "forest\\..\\outside", "C:outside", "forest/./x",
     "forest//x", "a\nb",
@@ -182,6 +206,7 @@ def test_a_card_with_a_hostile_network_is_refused(folder: Path, name: str) -> No
         {"vectors": {"live": 3}},
         {"fitted": ["live"]},
         {"fitted": {"live": 3}},
+        {"vectors": {"live": []}},
     ],
 )
 def test_a_card_that_is_none_is_refused(folder: Path, values: dict[str, object]) -> None:
@@ -189,6 +214,14 @@ def test_a_card_that_is_none_is_refused(folder: Path, values: dict[str, object])
     with pytest.raises(StyleError, match="card"):
         add(folder)
     assert not is_added()
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[]", b"\xff"])
+def test_a_card_that_is_no_table_is_refused(folder: Path, tmp_path: Path, content: bytes) -> None:
+    (folder / "card.json").write_bytes(content)
+    for shared in (folder, zipped(folder, tmp_path / "s.zip")):
+        with pytest.raises(StyleError, match=r"its card\.json is refused"):
+            add(shared)
 
 
 def test_identity_cannot_be_replaced(folder: Path) -> None:

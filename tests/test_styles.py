@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +95,20 @@ def test_what_is_being_written_is_not_there_yet(copied: Path) -> None:
     assert library.network_names() == ["classic", "live"]
 
 
+def test_folders_that_have_no_networks_name_are_none(copied: Path) -> None:
+    (copied / "networks" / "My Networks (old)").mkdir()
+    assert Library([copied]).network_names() == ["classic", "live"]
+
+
+def test_a_style_that_is_published_anew_is_waited_for(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two renames there is none of its name."""
+    library, folder = Library([copied]), copied / "styles" / "mosaic"
+    network = library.network()
+    folder.rename(copied / "away")
+    monkeypatch.setattr("vidstyle.styles.time.sleep", lambda seconds: (copied / "away").rename(folder))
+    assert library.style("mosaic", network).card.name == "mosaic"
+
+
 def test_identity_is_not_removed(copied: Path) -> None:
     """Every network of the user's that keeps its own there would be lost with it."""
     with pytest.raises(UsageError, match="not removed"):
@@ -127,6 +146,38 @@ def test_the_users_style_comes_before_the_shipped_one(library_root: Path, copied
 def test_the_users_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(tmp_path))
     assert user_data() == tmp_path
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `folder` refuse to be entered, whoever runs the tests."""
+    look = os.stat
+
+    def refuse(path: Any, **how: Any) -> os.stat_result:
+        if not isinstance(path, int) and folder in Path(path).parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **how)
+
+    monkeypatch.setattr(os, "stat", refuse)
+
+
+def test_a_home_that_cannot_be_entered_holds_no_styles(
+    library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may have the home of a user as whom it does not run."""
+    monkeypatch.delenv("VIDSTYLE_DATA_DIR")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *names, **how: str(tmp_path / "home" / "vidstyle"))
+    monkeypatch.setattr("vidstyle.styles.shipped_data", lambda: library_root)
+    close(tmp_path / "home", monkeypatch)
+    library = Library()
+    assert [card.name for card in library.cards()] == ["mosaic", "waves"]
+    assert library.style("waves", library.network()).card.shipped
+
+
+def test_a_data_folder_that_was_named_must_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(tmp_path / "closed" / "vidstyle"))
+    close(tmp_path / "closed", monkeypatch)
+    with pytest.raises(StyleError, match=r"closed/vidstyle: .* cannot be looked for there .Permission denied."):
+        Library()
 
 
 def test_a_mix_is_the_weighted_mean_from_the_identity(library: Library) -> None:
@@ -174,6 +225,14 @@ def test_a_network_that_was_altered_is_refused(copied: Path) -> None:
         lambda card: card.update(name="other"),
         lambda card: card.pop("title"),
         lambda card: card.update(unknown=1),
+        lambda card: card.update(title=5),
+        lambda card: card.update(year=1889),
+        lambda card: card.update(vectors=None),
+        lambda card: card.update(vectors=["live"]),
+        lambda card: card.update(vectors={"live": 1}),
+        lambda card: card.update(vectors={"../live": "0" * 64}),
+        lambda card: card.update(fitted=None),
+        lambda card: card.update(fitted=["live"]),
     ],
 )
 def test_a_card_that_makes_no_sense_is_refused(copied: Path, change: object) -> None:
@@ -183,6 +242,39 @@ def test_a_card_that_makes_no_sense_is_refused(copied: Path, change: object) -> 
     file.write_text(json.dumps(card))
     with pytest.raises(StyleError, match="card"):
         Library([copied]).card("mosaic")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b" " * 2**21])
+def test_a_card_that_is_none_is_refused_with_the_way_out(copied: Path, content: bytes) -> None:
+    file = copied / "styles" / "mosaic" / "card.json"
+    file.write_bytes(content)
+    with pytest.raises(StyleError, match=r"not a usable style card .*`vidstyle styles remove mosaic` takes it"):
+        Library([copied]).cards()
+
+
+def test_a_card_that_cannot_be_read_is_in_nobodys_way(copied: Path) -> None:
+    library = Library([copied])
+    (copied / "styles" / "mosaic" / "card.json").write_text("{")
+    with pytest.raises(StyleError, match=r"no style 'wave' .did you mean 'waves'"):
+        library.card("wave")
+    library.remove("waves")
+    library.remove("mosaic")
+    assert library.cards() == []
+    assert library.network_names() == ["classic", "live"]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"[" * 100_000, b" " * 2**21])
+def test_a_networks_card_that_is_none_is_refused(copied: Path, content: bytes) -> None:
+    (copied / "networks" / "live" / "network.json").write_bytes(content)
+    with pytest.raises(StyleError, match="not a usable network"):
+        Library([copied]).network()
+
+
+def test_a_network_has_its_folders_name(copied: Path) -> None:
+    """Else it would be two, and vectors trained for one would not count for the other."""
+    (copied / "networks" / "live").rename(copied / "networks" / "lively")
+    with pytest.raises(StyleError, match="lively: the network was renamed"):
+        Library([copied]).network("lively")
 
 
 def test_a_style_fitted_to_an_earlier_network_says_so(copied: Path) -> None:
@@ -198,13 +290,37 @@ def test_a_style_fitted_to_an_earlier_network_says_so(copied: Path) -> None:
     assert library.mix([("mosaic", 0), ("waves", 1)], network).notes == []
 
 
-def test_a_pickle_is_never_loaded(copied: Path) -> None:
-    import hashlib
+def an_archive() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, vector=np.zeros(4, np.float32))
+    return file.getvalue()
 
+
+def with_header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def a_pickle() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([{"an": "object"}], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+NO_VECTORS = {
+    "pickle": a_pickle(),
+    "archive": an_archive(),
+    "empty": b"",
+    "enormous": with_header(str({"descr": "<f4", "fortran_order": False, "shape": (10**14,)}) + "\n"),
+    "nested": with_header("(" * 5000),
+}
+
+
+@pytest.mark.parametrize("kind", NO_VECTORS)
+def test_what_is_no_vector_is_never_loaded(copied: Path, kind: str) -> None:
     folder = copied / "styles" / "mosaic"
-    np.save(folder / "live.npy", np.array([{"an": "object"}], dtype=object), allow_pickle=True)
+    (folder / "live.npy").write_bytes(NO_VECTORS[kind])
     card = json.loads((folder / "card.json").read_text())
-    card["vectors"]["live"] = hashlib.sha256((folder / "live.npy").read_bytes()).hexdigest()
+    card["vectors"]["live"] = sha256(NO_VECTORS[kind]).hexdigest()
     (folder / "card.json").write_text(json.dumps(card))
     library = Library([copied])
     with pytest.raises(StyleError, match="not a usable style vector"):

@@ -130,8 +130,12 @@ def _styles() -> Iterator[Finding]:
     library = Library()
     names = library.network_names()
     for name in names:
-        network = library.network(name)
-        fitting = [card.name for card in library.cards(name) if name in card.vectors]
+        try:
+            network = library.network(name)
+            fitting = [card.name for card in library.cards(name) if name in card.vectors]
+        except VidstyleError as error:
+            yield Finding(topic="styles", name=f"network {name}", state="failed", text=str(error))
+            continue
         text = f"{len(fitting)} styles" if network.style_size else "one style"
         yield Finding(topic="styles", name=f"network {name}", state="ok", text=f"verified, {text}")
     if DEFAULT_NETWORK not in names:

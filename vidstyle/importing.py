@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from vidstyle.backends.protocol import Say
-from vidstyle.errors import OutputError, UsageError
+from vidstyle.errors import UsageError
 from vidstyle.networks.foreign.formats import read_network
 from vidstyle.networks.network import load_network
 from vidstyle.styles import IDENTITY, Library, StyleCard, check_name, user_data
@@ -30,27 +29,21 @@ def import_style(
     root = user_data()
     _check_free(root, check_name(name), overwrite=overwrite)
     imported = read_network(path, values=values)
-    from vidstyle.networks.publish import publish_file, publish_graph, publish_style, replace_folder
+    from vidstyle.networks.publish import publish_file, publish_graph, publish_style, replace_folder, staging
     from vidstyle.previews import FILE, paint_preview
 
     for note in imported.notes:
         say(f"{path.name}: {note}")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as stage:
-            staged = Path(stage)
-            network = publish_graph(staged, name, imported.model)
-            card = _card(name, path, imported.format, network)
-            style = publish_style(
-                staged, card, {name: np.empty(0, np.float32)}, fitted={name: load_network(network).sha256}
-            )
-            publish_file(style, FILE, paint_preview(Library([staged, *Library().roots]), name))
-            return [
-                replace_folder(network, root / "networks" / name),
-                replace_folder(style, root / "styles" / name),
-            ]
-    except OSError as error:
-        raise OutputError(f"{root}: cannot be written ({error.strerror or error})") from error
+    with staging(root) as staged:
+        network = publish_graph(staged, name, imported.model)
+        card = _card(name, path, imported.format, network)
+        fitted = {name: load_network(network).sha256}
+        style = publish_style(staged, card, {name: np.empty(0, np.float32)}, fitted=fitted)
+        publish_file(style, FILE, paint_preview(Library([staged, *Library().roots]), name))
+        return [
+            replace_folder(network, root / "networks" / name),
+            replace_folder(style, root / "styles" / name),
+        ]
 
 
 def _check_free(root: Path, name: str, *, overwrite: bool) -> None:

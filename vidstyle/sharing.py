@@ -6,25 +6,20 @@ memory and written anew; the preview is painted here.
 
 from __future__ import annotations
 
-import json
 import stat
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import fields
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path, PurePosixPath
-
-import numpy as np
+from typing import IO
 
 from vidstyle.errors import InputError, StyleError, UsageError
 from vidstyle.frames import StyleVector
-from vidstyle.styles import IDENTITY, Library, StyleCard, check_name, user_data
+from vidstyle.networks.network import parse_vector, read_small
+from vidstyle.styles import IDENTITY, Library, StyleCard, user_data
 
 CARD = "card.json"
-LARGEST_MEMBER = 2**20
-"""Bytes: a card has a few hundred, a vector a few thousand."""
 
 MOST_ENTRIES = 1000
 LONGEST_TEXT = 1000
@@ -63,37 +58,27 @@ def _add(path: Path, read: Read, *, overwrite: bool) -> Path:
         if (other / "styles" / card.name).exists() and not overwrite:
             raise UsageError(f"there is a style {card.name!r} already; -y takes this one in its place")
     vectors = {name: _vector(path, name, read(f"{name}.npy"), card, library) for name in card.vectors}
-    from vidstyle.networks.publish import publish_file, publish_style
+    from vidstyle.networks.publish import publish_file, publish_style, replace_folder, staging
     from vidstyle.previews import FILE, paint_preview
 
-    folder = publish_style(root, card, vectors)
-    publish_file(folder, FILE, paint_preview(library, card.name))
-    return folder
+    with staging(root) as staged:
+        style = publish_style(staged, card, vectors)
+        publish_file(style, FILE, paint_preview(Library([staged, *library.roots]), card.name))
+        return replace_folder(style, root / "styles" / card.name)
 
 
 def _card(path: Path, content: bytes) -> StyleCard:
     try:
-        values = json.loads(content)
+        card = StyleCard.from_json(content, folder=path, shipped=False)
     except ValueError as error:
-        raise StyleError(f"{path}: its {CARD} is not JSON ({error})") from error
-    known = {field.name for field in fields(StyleCard)} - {"folder", "shipped"}
-    if not isinstance(values, dict) or {"fitted", *values} != known:
-        raise StyleError(f"{path}: its {CARD} does not have exactly the entries {', '.join(sorted(known))}")
+        raise StyleError(f"{path}: its {CARD} is refused ({error})") from error
     for key in _TEXTS:
-        text = values[key]
-        if not isinstance(text, str) or len(text) > LONGEST_TEXT or not text.isprintable():
+        text = getattr(card, key)
+        if len(text) > LONGEST_TEXT or not text.isprintable():
             raise StyleError(f"{path}: the {key} on its card is not a line of text")
-    vectors, fitted = values["vectors"], values.get("fitted", {})
-    if not isinstance(vectors, dict) or not vectors or not all(isinstance(v, str) for v in vectors.values()):
+    if not card.vectors:
         raise StyleError(f"{path}: its card names no vectors")
-    if not isinstance(fitted, dict) or not all(isinstance(v, str) for v in fitted.values()):
-        raise StyleError(f"{path}: its card does not say what its vectors were fitted to")
-    try:
-        for name in (values["name"], *vectors):
-            check_name(name)
-    except (UsageError, TypeError) as error:
-        raise StyleError(f"{path}: its card is refused: {error}") from error
-    return StyleCard(**values, folder=path, shipped=False)
+    return card
 
 
 def _vector(path: Path, network: str, content: bytes, card: StyleCard, library: Library) -> StyleVector:
@@ -101,24 +86,16 @@ def _vector(path: Path, network: str, content: bytes, card: StyleCard, library: 
     if sha256(content).hexdigest() != card.vectors[network]:
         raise StyleError(f"{path}: the checksum of {network}.npy is not the one on the card; it was altered or damaged")
     try:
-        size = library.network(network).style_size
+        found = library.network(network)
     except StyleError as error:
         raise StyleError(
             f"{path}: is for the network {network!r}, which is not here: import or train that, "
             f"or copy its folder to {user_data() / 'networks' / network}"
         ) from error
-    file = BytesIO(content)
     try:
-        # Only the header, and the numbers from the bytes that are there: a header may claim any size.
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("unknown version")
-        shape, _, kind = np.lib.format.read_array_header_1_0(file)
-        vector = np.frombuffer(content, np.float32, offset=file.tell())
-    except Exception as error:  # a damaged header is parsed as Python's literals, with all that this may raise
-        raise StyleError(f"{path}: {network}.npy is not a NumPy file ({error})") from error
-    if kind != np.float32 or shape != (size,) or vector.shape != shape or not np.isfinite(vector).all():
-        raise StyleError(f"{path}: {network}.npy is {shape} {kind}; {network} needs ({size},) finite float32")
-    return vector
+        return parse_vector(content, found)
+    except ValueError as error:
+        raise StyleError(f"{path}: {network}.npy is {error}") from error
 
 
 def _read_file(path: Path) -> bytes:
@@ -126,7 +103,7 @@ def _read_file(path: Path) -> bytes:
         if path.is_symlink() or not path.is_file():
             raise StyleError(f"{path}: not there as an ordinary file, but a style needs it")
         with path.open("rb") as file:
-            return _limited(path, file.read(LARGEST_MEMBER + 1))
+            return _content(path, file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -151,7 +128,7 @@ def _archive_reader(path: Path, archive: zipfile.ZipFile) -> Read:
         if member not in names:
             raise StyleError(f"{path}: holds no {member}, which the card names")
         with archive.open(member) as file:
-            return _limited(path, file.read(LARGEST_MEMBER + 1))
+            return _content(path, file)
 
     return read
 
@@ -168,7 +145,8 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
         raise StyleError(f"{path}: is encrypted; unpack it and add the folder")
 
 
-def _limited(path: Path, content: bytes) -> bytes:
-    if len(content) > LARGEST_MEMBER:
-        raise StyleError(f"{path}: holds a file of more than {LARGEST_MEMBER} bytes where a style has a small one")
-    return content
+def _content(path: Path, file: IO[bytes]) -> bytes:
+    try:
+        return read_small(file)
+    except ValueError as error:
+        raise StyleError(f"{path}: {error}") from error

@@ -11,13 +11,14 @@ others share; it brings its network along, and mixes with them by blending pictu
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,16 @@ import platformdirs
 
 from vidstyle.errors import StyleError, UsageError
 from vidstyle.frames import StyleVector
-from vidstyle.networks.network import Network, load_network, sha256_of
+from vidstyle.networks.network import Network, load_network, parse_json, parse_vector, read_small
 from vidstyle.settings import check_strength
 from vidstyle.suggest import did_you_mean
 
 IDENTITY = "identity"
 DEFAULT_STYLE = "mosaic"
 DEFAULT_NETWORK = "live"
+
+PUBLISHING = 0.05
+"""Seconds, far more than it takes, in which a style may be missing or half the old one while it is published anew."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DEVICE_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
@@ -57,6 +61,24 @@ class StyleCard:
     folder: Path
     shipped: bool
     fitted: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: bytes, *, folder: Path, shipped: bool) -> StyleCard:
+        """The card in a `card.json` of this content. Raises ValueError, saying what is wrong with it."""
+        values = parse_json(content)
+        known = {entry.name for entry in fields(cls)} - {"folder", "shipped"}
+        if {"fitted", *values} != known:
+            raise ValueError(f"it does not have exactly the entries {', '.join(sorted(known))}")
+        for key, value in values.items():
+            if key not in ("vectors", "fitted"):
+                if not isinstance(value, str):
+                    raise ValueError(f"its {key} is not a text")
+            elif not isinstance(value, dict) or not all(isinstance(digest, str) for digest in value.values()):
+                raise ValueError(f"its {key} are not checksums by network")
+        for name in (values["name"], *values["vectors"]):
+            if not is_name(name):
+                raise ValueError(f"{name!r} cannot be a name")
+        return cls(**values, folder=folder, shipped=shipped)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,15 +209,20 @@ def check_name(name: str) -> str:
     Lower-case letters, digits, `-` and `_` only: no separators, no `..`, no control characters, and
     none of Windows' device names.
     """
-    if not _NAME.fullmatch(name) or _DEVICE_NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(f"{name!r} cannot be a name: use up to 64 of a-z, 0-9, - and _, no device names")
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether `check_name` takes it."""
+    return bool(_NAME.fullmatch(name)) and not _DEVICE_NAME.fullmatch(name)
 
 
 def _as_name(typed: str) -> str:
     """The name that is meant by a style's title, in which only capitals and spaces are wrong, else as `check_name`."""
     name = re.sub(" +", "-", typed.strip(" ").lower())
-    return name if _NAME.fullmatch(name) and not _DEVICE_NAME.fullmatch(name) else check_name(typed)
+    return name if is_name(name) else check_name(typed)
 
 
 def user_data() -> Path:
@@ -217,7 +244,9 @@ class Library:
     """The styles and networks at hand: the user's first, then the shipped ones."""
 
     def __init__(self, roots: Sequence[Path] | None = None) -> None:
-        self.roots = tuple(roots) if roots is not None else (user_data(), shipped_data())
+        """Raises StyleError for a root that cannot be entered; the system's place for the user's is then left out."""
+        places = roots if roots is not None else (user_data(), shipped_data())
+        self.roots = tuple(root for root in places if _is_open(root))
 
     def cards(self, network: str | None = None) -> list[StyleCard]:
         """All styles by name, identity left out; one that is unreadable is an error, not skipped.
@@ -225,12 +254,10 @@ class Library:
         Of several cards of one name it is the first, or the first with a vector for `network`.
         """
         found: dict[str, StyleCard] = {}
-        for root in self.roots:
-            for card_file in sorted((root / "styles").glob("[!.]*/card.json")):  # a dot: being written, or left so
-                card = self._read_card(card_file)
-                known = found.setdefault(card.name, card)
-                if network in card.vectors and network not in known.vectors:
-                    found[card.name] = card
+        for card in map(self._read_card, self._all_card_files()):
+            known = found.setdefault(card.name, card)
+            if network in card.vectors and network not in known.vectors:
+                found[card.name] = card
         found.pop(IDENTITY, None)
         return [found[name] for name in sorted(found)]
 
@@ -239,13 +266,21 @@ class Library:
 
         Raises StyleError with the nearest names if there is none.
         """
+        found = [self._read_card(file) for file in self._card_files(name)]
+        return next((card for card in found if network in card.vectors), found[0])
+
+    def _card_files(self, name: str) -> list[Path]:
+        """The cards of styles called `name`. Raises StyleError with the nearest names if there is none."""
         meant = _as_name(name)
         places = [root / "styles" / name / "card.json" for root in self.roots if meant == name]
-        found = [self._read_card(file) for file in places if file.is_file()]
-        for card in [card for card in found if network in card.vectors] or found:
-            return card
-        names = [card.name for card in self.cards()]
+        if found := [file for file in places if file.exists()]:
+            return found
+        names = {file.parent.name for file in self._all_card_files()} - {IDENTITY}  # one need not be readable for that
         raise StyleError(f"no style {name!r}{did_you_mean(meant, names)}; `vidstyle styles list` shows all")
+
+    def _all_card_files(self) -> list[Path]:
+        """The cards of all styles, the user's first. A folder with a dot is being written, or was left so."""
+        return [file for root in self.roots for file in sorted((root / "styles").glob("[!.]*/card.json"))]
 
     def network(self, name: str = DEFAULT_NETWORK) -> Network:
         """The network called `name`, verified, with the vectors that are known for it."""
@@ -253,22 +288,33 @@ class Library:
         for root in self.roots:
             folder = root / "networks" / name
             if folder.is_dir():
+                network = load_network(folder)
+                if network.name != name:
+                    raise StyleError(f"{folder}: the network was renamed; give the folder the name on its card again")
                 found = [file for root in self.roots for file in (root / "styles").glob(f"[!.]*/{name}.npy")]
                 identity = [file for file in [folder / "identity.npy"] if file.is_file()]
                 vectors = (*sorted(found, key=lambda file: (file.parent.name, file)), *identity)
-                return replace(load_network(folder), vectors=vectors)
+                return replace(network, vectors=vectors)
         names = self.network_names()
         raise StyleError(f"no network {name!r}{did_you_mean(name, names)}; there are: {', '.join(names)}")
 
     def network_names(self) -> list[str]:
-        """The names of all networks, sorted."""
-        return sorted({f.name for root in self.roots for f in (root / "networks").glob("[!.]*") if f.is_dir()})
+        """The names of all networks, sorted. A folder that has no network's name is none."""
+        folders = [folder for root in self.roots for folder in (root / "networks").glob("*") if folder.is_dir()]
+        return sorted({folder.name for folder in folders if is_name(folder.name)})
 
     def style(self, name: str, network: Network) -> Style:
         """The style called `name` for `network`, its vector verified against the card.
 
         One without a vector for the default network, and any imported one, comes with its own network.
         """
+        try:
+            return self._style(name, network)
+        except StyleError:
+            time.sleep(PUBLISHING)  # it may be published anew at this moment
+            return self._style(name, network)
+
+    def _style(self, name: str, network: Network) -> Style:
         if name == IDENTITY:
             return self._identity(network)
         card = self.card(name, network.name)
@@ -324,36 +370,61 @@ class Library:
             strength=strength,
         )
 
-    def remove(self, name: str) -> StyleCard:
+    def remove(self, name: str) -> None:
         """Delete the user's own style called `name`, with a network that no other style uses.
 
-        Raises UsageError for a shipped one, and for identity, which networks need.
+        It need not have a card that can be read. Raises UsageError for a shipped one, and for identity, which
+        networks need.
         """
         if name == IDENTITY:
             raise UsageError(f"{IDENTITY!r} is the style that every strength starts from; it is not removed")
-        card = self.card(name)
-        if card.shipped:
+        style = self._card_files(name)[0].parent
+        if style.is_relative_to(shipped_data()):
             raise UsageError(f"style {name!r} came with vidstyle and is not removed; only styles of your own are")
-        others = {network for other in self.cards() if other.name != name for network in other.vectors}
-        networks = card.folder.parent.parent / "networks"
+        networks = style.parent.parent / "networks"
+        unneeded = [folder for network in self._only_of(name) if (folder := networks / network).is_dir()]
         try:
-            shutil.rmtree(card.folder)
-            for network in sorted(card.vectors.keys() - others):
-                if (folder := networks / check_name(network)).is_dir():
-                    shutil.rmtree(folder)
+            for folder in (style, *unneeded):
+                shutil.rmtree(folder)
         except OSError as error:
-            raise StyleError(f"{card.folder}: cannot be removed ({error.strerror or error})") from error
-        return card
+            raise StyleError(f"{style}: cannot be removed ({error.strerror or error})") from error
+
+    def _only_of(self, name: str) -> list[str]:
+        """The networks that only the style called `name` has vectors for; none where a card cannot tell."""
+        try:
+            cards = {card.name: card for card in self.cards()}
+        except StyleError:
+            return []
+        others = {network for other in cards if other != name for network in cards[other].vectors}
+        return sorted(cards[name].vectors.keys() - others)
 
     def _read_card(self, file: Path) -> StyleCard:
+        name, shipped = file.parent.name, file.is_relative_to(shipped_data())
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            card = StyleCard(**values, folder=file.parent, shipped=file.is_relative_to(shipped_data()))
-        except (OSError, ValueError, TypeError) as error:
-            raise StyleError(f"{file}: not a usable style card ({error})") from error
-        if card.name != file.parent.name:
-            raise StyleError(f"{file}: the card says {card.name!r}, the folder {file.parent.name!r}")
+            with file.open("rb") as opened:
+                card = StyleCard.from_json(read_small(opened), folder=file.parent, shipped=shipped)
+        except (OSError, ValueError) as error:
+            way_out = "install vidstyle again" if shipped else f"`vidstyle styles remove {name}` takes it away"
+            raise StyleError(f"{file}: not a usable style card ({error}); {way_out}") from error
+        if card.name != name:
+            raise StyleError(f"{file}: the card says {card.name!r}, the folder {name!r}")
         return card
+
+
+def _is_open(root: Path) -> bool:
+    """Whether what lies in `root` can be looked at: not as a service, say, that may not enter another's home.
+
+    Raises StyleError unless nobody but the system has named the place.
+    """
+    try:
+        (root / "styles" / DEFAULT_STYLE).stat()  # is_file() raises for such a place on some Pythons only
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        if root == user_data() and not os.environ.get("VIDSTYLE_DATA_DIR"):
+            return False
+        raise StyleError(f"{root}: styles and networks cannot be looked for there ({error.strerror})") from error
+    return True
 
 
 def _stale_for(card: StyleCard, network: Network) -> str | None:
@@ -361,16 +432,13 @@ def _stale_for(card: StyleCard, network: Network) -> str | None:
     return network.name if card.fitted.get(network.name, network.sha256) != network.sha256 else None
 
 
-def _read_vector(file: Path, sha256: str, network: Network) -> StyleVector:
+def _read_vector(file: Path, digest: str, network: Network) -> StyleVector:
     """The style vector in `file`, verified. Raises StyleError."""
     try:
-        if sha256_of(file) != sha256:
+        with file.open("rb") as opened:
+            content = read_small(opened)
+        if sha256(content).hexdigest() != digest:
             raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
-        vector: StyleVector = np.load(file, allow_pickle=False)
+        return parse_vector(content, network)
     except (OSError, ValueError) as error:
         raise StyleError(f"{file}: not a usable style vector ({error})") from error
-    if vector.shape != (network.style_size,) or vector.dtype != np.float32 or not np.isfinite(vector).all():
-        raise StyleError(
-            f"{file}: {vector.shape} {vector.dtype}; {network.name} needs ({network.style_size},) finite float32"
-        )
-    return vector

@@ -90,7 +90,7 @@ def test_values_that_are_no_numbers_are_refused(folder: Path) -> None:
         lengstrom.read(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Variable": 3}', "\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Variable": 3}', "\xff", "[" * 100_000])
 def test_other_manifests_are_refused(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(StyleError, match="manifest"):

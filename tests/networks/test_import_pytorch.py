@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,31 @@ def test_a_whole_module_is_refused_with_what_to_do(network: foreign.TransformerN
 def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.pth").write_bytes(content)
     with pytest.raises(StyleError):
+        pytorch_examples.read(tmp_path / "net.pth")
+
+
+PLAIN = torch.ones(3)
+
+
+@pytest.mark.filterwarnings("ignore")  # what some of these kinds say of themselves
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PLAIN.to_sparse(), "not a plain array"),
+        (lambda: torch.quantize_per_tensor(PLAIN, 0.1, 0, torch.quint8), "not a plain array"),
+        (lambda: PLAIN.to("meta"), "not a plain array"),
+        (lambda: PLAIN.to(torch.complex64), "not a plain array"),
+        (lambda: PLAIN.to(torch.int64), "not a plain array"),
+        (lambda: torch.nested.nested_tensor([PLAIN]), "not a plain array"),
+        (lambda: torch.ones(1).expand(10**14), "claim more than 512 MB"),
+        (lambda: torch.ones(1).expand(10**8), "claim more than 512 MB"),  # both of them together
+    ],
+)
+def test_weights_that_are_no_plain_arrays_are_refused(
+    make: Callable[[], torch.Tensor], message: str, network: foreign.TransformerNet, tmp_path: Path
+) -> None:
+    torch.save(network.state_dict() | {"in1.bias": make(), "in2.bias": make()}, tmp_path / "net.pth")
+    with pytest.raises(StyleError, match=message):
         pytorch_examples.read(tmp_path / "net.pth")
 
 

@@ -12,7 +12,8 @@ pytest.importorskip("onnx")
 
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import read_weights
-from vidstyle.networks.publish import publish_network
+from vidstyle.networks.publish import publish_network, publish_style, replace_folder
+from vidstyle.styles import StyleCard
 
 ARCHITECTURE = Architecture(unshuffle=1, widths=(32, 64), blocks=1, end_kernel=3)
 
@@ -30,6 +31,25 @@ def test_published_weights_compress(tmp_path: Path) -> None:
     folder = publish_network(tmp_path, "small", architecture=ARCHITECTURE, weights=_weights())
     graph = (folder / "network.onnx").read_bytes()
     assert len(zlib.compress(graph)) < 0.55 * len(graph)
+
+
+def test_a_vector_that_the_card_does_not_name_goes(tmp_path: Path) -> None:
+    texts = dict.fromkeys(("title", "author", "year", "licence", "source", "trained"), "")
+    card = StyleCard(**texts, name="forest", vectors={}, folder=tmp_path, shipped=False)
+    folder = publish_style(tmp_path, card, {name: np.zeros(4, np.float32) for name in ("live", "classic")})
+    (folder / "preview.jpg").write_bytes(b"painted")
+    publish_style(tmp_path, card, {"mine": np.zeros(4, np.float32)})
+    assert sorted(file.name for file in folder.iterdir()) == ["card.json", "mine.npy", "preview.jpg"]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "style"
+    folder.mkdir()
+    (folder / "card.json").write_text("mine")
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "missing", folder)
+    assert [file.name for file in tmp_path.iterdir()] == ["style"]
+    assert (folder / "card.json").read_text() == "mine"
 
 
 def _weights() -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:

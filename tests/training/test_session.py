@@ -17,6 +17,7 @@ import cv2  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from tests.networks.test_vgg import torchvision_names  # noqa: E402
+from tests.test_styles import close  # noqa: E402
 from vidstyle.cli.app import run  # noqa: E402
 from vidstyle.errors import StyleError  # noqa: E402
 from vidstyle.networks.architecture import ARCHITECTURES  # noqa: E402
@@ -55,6 +56,11 @@ def train(place: Path, *more: str) -> int:
     return run([*words, "--steps", "2", "--device", "cpu", "-q", *more])
 
 
+def paint_another(place: Path) -> None:
+    """Another painting of the same name."""
+    cv2.imwrite(str(place / "painting.png"), np.random.default_rng(9).integers(0, 256, (40, 50, 3), np.uint8))
+
+
 def rows(place: Path) -> list[str]:
     """The steps that the run's table of losses tells of."""
     table = (place / "data" / "training" / "mine" / "losses.tsv").read_text(encoding="utf-8")
@@ -89,6 +95,28 @@ def test_tuning_the_network_makes_one_of_its_own(place: Path, library_root: Path
     assert found.style(IDENTITY, network).vector.shape == (network.style_size,)
     # The shipped network's identity is still found beside the new one.
     assert found.style(IDENTITY, found.network("live")).vector.size
+
+
+def test_a_style_trained_anew_into_a_network_of_its_own_is_painted_by_that(place: Path, library_root: Path) -> None:
+    assert train(place) == 0
+    assert train(place, "--tune", "decoder", "-y") == 0
+    found = library(place, library_root)
+    style = found.style("mine", found.network("live"))
+    assert style.own is not None
+    assert style.card.vectors.keys() == style.card.fitted.keys() == {"mine"}
+    assert not (place / "data" / "styles" / "mine" / "live.npy").exists()
+
+
+@pytest.mark.parametrize(("painting", "kept"), [("painting.png", ["classic", "live"]), ("other.png", ["live"])])
+def test_the_vectors_of_a_style_are_of_one_painting(
+    painting: str, kept: list[str], place: Path, library_root: Path
+) -> None:
+    assert train(place, "--network", "classic") == 0
+    (place / "painting.png").rename(place / painting)
+    words = ["train", str(place / painting), "--name", "mine", "--content", str(place / "photos"), "-y"]
+    assert run([*words, "--steps", "1", "--device", "cpu", "-q"]) == 0
+    assert sorted(library(place, library_root).card("mine").vectors) == kept
+    assert sorted(file.stem for file in (place / "data" / "styles" / "mine").glob("*.npy")) == kept
 
 
 def test_networks_of_two_libraries_live_in_one_folder(place: Path, library_root: Path, tmp_path: Path) -> None:
@@ -141,6 +169,24 @@ def test_an_existing_style_or_run_is_not_overwritten(place: Path, capsys: pytest
     assert "an earlier training lies here; --resume goes on with it, -y starts anew" in capsys.readouterr().err
 
 
+def test_resume_does_not_replace_a_style_that_it_did_not_begin(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(place) == 0
+    shutil.rmtree(place / "data" / "training")
+    assert train(place, "--resume") == 2
+    assert "there is a style 'mine' already; -y replaces it" in capsys.readouterr().err
+
+
+def test_another_painting_does_not_go_on_where_the_first_stopped(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(place) == 0
+    paint_another(place)
+    assert train(place, "--resume") == 5
+    err = capsys.readouterr().err
+    assert "is of a training with another painting of mine; -y starts anew" in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -176,6 +222,16 @@ def test_a_place_that_cannot_be_written_to_is_refused_at_once(
     folder = place / "painting.png" / "x"
     assert train(place, flag, str(folder)) == 4
     assert f"{folder} cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_entered_is_one_that_cannot_be_written_to(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("VIDSTYLE_DATA_DIR")
+    close(place / "data", monkeypatch)
+    assert train(place) == 4
+    assert f"{place / 'data'} cannot be written: Permission denied" in capsys.readouterr().err
+    assert train(place, "--resume") == 4
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_output_error(

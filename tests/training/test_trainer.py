@@ -17,7 +17,7 @@ from vidstyle.errors import InputError, StyleError  # noqa: E402
 from vidstyle.networks.architecture import Architecture  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.losses import LossWeights  # noqa: E402
-from vidstyle.training.photographs import Photographs, read_picture  # noqa: E402
+from vidstyle.training.photographs import Photographs, read_painting, read_picture  # noqa: E402
 from vidstyle.training.trainer import Progress, Recipe, StyleTarget, Trainer  # noqa: E402
 
 TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=2, end_kernel=3, skips=True)
@@ -122,9 +122,41 @@ def test_a_checkpoint_of_something_else_is_refused(recipe: Recipe, folder: Path,
     other = trainer(replace(recipe, styles=(replace(recipe.styles[0], name="other"),)))
     with pytest.raises(StyleError, match="trained the styles"):
         other.resume(tmp_path / "c.pt")
+    (tmp_path / "painting.png").write_bytes((folder / "photos" / "0.png").read_bytes())
+    for change, what in (
+        ({"paintings": (tmp_path / "painting.png",)}, "painting of stripes"),
+        ({"size": 48, "trim": 0.1}, "size of stripes, trim of stripes"),
+    ):
+        other = trainer(replace(recipe, styles=(replace(recipe.styles[0], **change),)))
+        with pytest.raises(StyleError, match=f"is of a training with another {what}; -y starts anew"):
+            other.resume(tmp_path / "c.pt")
     (tmp_path / "torn.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:1000])
     with pytest.raises(StyleError, match="not a checkpoint"):
         saved.resume(tmp_path / "torn.pt")
+
+
+def test_a_vector_goes_on_in_its_own_network_only(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    first = trainer(replace(recipe, tune="style"))
+    first.save(tmp_path / "c.pt")
+    with torch.no_grad():
+        next(first.network.parameters()).add_(1)
+    start = first.network.state_dict(), {name: first.vector(name) for name in first.names}
+    other = Trainer(first.recipe, VGG(), device=CPU, samples=[GREY], start=start)
+    with pytest.raises(StyleError, match="with another network; -y starts anew"):
+        other.resume(tmp_path / "c.pt")
+    with pytest.raises(StyleError, match="with another --tune"):
+        trainer(recipe).resume(tmp_path / "c.pt")
+
+
+def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    """As they were written at first."""
+    saved = trainer(recipe)
+    saved.save(tmp_path / "c.pt")
+    state = torch.load(tmp_path / "c.pt", weights_only=True)
+    del state["fingerprint"]
+    torch.save(state, tmp_path / "c.pt")
+    with pytest.raises(StyleError, match=r"with another .*painting of stripes"):
+        saved.resume(tmp_path / "c.pt")
 
 
 def test_no_photographs_and_unreadable_ones(tmp_path: Path) -> None:
@@ -148,11 +180,52 @@ def test_a_photograph_that_cannot_be_read_is_told_of_once_and_left_out(folder: P
     assert sorted(line.split(":")[0].rpartition("/")[2] for line in said) == ["broken.jpg", "empty.jpg"]
 
 
+def test_odd_photographs_are_left_out(folder: Path, tmp_path: Path) -> None:
+    photos = Path(shutil.copytree(folder / "photos", tmp_path / "photos"))
+    for name, sides in (("thin", (4, 3000)), ("tall", (3000, 4)), ("tiny", (6, 6))):
+        cv2.imwrite(str(photos / f"{name}.png"), np.zeros((*sides, 3), np.uint8))
+    (photos / "enormous.png").write_bytes(b"P6 40000 40000 255\n")
+    said: list[str] = []
+    photographs = Photographs(photos, 48, say=said.append)
+    samples = photographs.samples(50, longest=64)
+    assert len(samples) == 4
+    assert min(side for sample in samples for side in sample.shape[2:]) > 16
+    assert len(said) == 4
+    assert f"{photos / 'enormous.png'}: not a picture that OpenCV can read (more than 2^30 pixels?)" in said[0]
+    assert "3000x4 pixels, too narrow to learn from; the others are taken" in said[1]
+    batches = photographs.batches(8, seed=0)
+    assert all(next(batches).shape == (8, 3, 48, 48) for _ in range(4))
+
+
+def test_a_picture_is_reduced_to_a_line_but_not_to_nothing(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "thin.png"), np.full((4, 3000, 3), 90, np.uint8))
+    assert read_picture(tmp_path / "thin.png", longest=64).shape == (1, 3, 1, 64)
+
+
+def test_trimming_leaves_something(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "line.png"), np.zeros((2, 40, 3), np.uint8))
+    with pytest.raises(InputError, match=r"nothing is left of it when 0\.4 of each side is cut off"):
+        read_painting(tmp_path / "line.png", longest=32, trim=0.4)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("number", [np.uint8, np.uint16])
+def test_a_transparent_painting_lies_on_white(tmp_path: Path, suffix: str, number: type[np.integer]) -> None:
+    picture = np.zeros((32, 32, 4))
+    picture[:, :16] = (0, 0, 1, 1)
+    picture[:, 16:24] = (1, 0, 0, 0)
+    picture[:, 24:] = (0, 0, 0, 0.5)
+    cv2.imwrite(str(tmp_path / f"p{suffix}"), (picture * np.iinfo(number).max).round().astype(number))
+    found = read_painting(tmp_path / f"p{suffix}", longest=32)[0, :, 5]
+    wanted = torch.tensor([[1.0, 0, 0], [1, 1, 1], [0.5, 0.5, 0.5]])
+    assert torch.allclose(found[:, [8, 20, 28]].T, wanted, atol=0.01)
+
+
 def test_what_is_trimmed_is_no_part_of_the_style(tmp_path: Path) -> None:
     framed = np.zeros((60, 80, 3), np.uint8)
     framed[6:-6, 8:-8] = 200
     cv2.imwrite(str(tmp_path / "framed.png"), framed)
-    trimmed = read_picture(tmp_path / "framed.png", longest=32, trim=0.1)
+    trimmed = read_painting(tmp_path / "framed.png", longest=32, trim=0.1)
     assert trimmed.shape == (1, 3, 24, 32)
     assert torch.allclose(trimmed, torch.tensor(200 / 255), atol=1e-3)
     assert read_picture(tmp_path / "framed.png").min() == 0

@@ -42,8 +42,8 @@ def remove(name: Name) -> None:
     """Remove a style of your own from your data folder."""
     from vidstyle.styles import Library
 
-    card = Library().remove(name)
-    console.say(f"removed {card.name}")
+    Library().remove(name)
+    console.say(f"removed {name}")
 
 
 def _as_json(card: StyleCard) -> dict[str, Any]:

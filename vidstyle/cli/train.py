@@ -79,19 +79,22 @@ def train(
 ) -> None:
     """Make a style of a painting, or train a whole network by a recipe."""
     from vidstyle.backends.heap import prepare_to_optimise
+    from vidstyle.media.part_file import writing
     from vidstyle.styles import Library, shipped_data, user_data
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
     _check_exist(*paintings, content, *filter(None, [recipe]))
     prepare_to_optimise()
-    root = into or user_data()
+    root, run = into or user_data(), run or user_data() / "training" / name
     library = Library() if into is None else Library([into, *Library().roots])
     if recipe is None:
-        _check_free(name, library, root, tune=tune, replace=overwrite or resume)
+        with writing(run):
+            goes_on = resume and (run / "checkpoint.pt").exists()
+        with writing(root):
+            _check_free(name, library, root, tune=tune, replace=overwrite or goes_on)
     elif into is None and (shipped_data() / "networks" / name).exists():  # it would hide the shipped one
         raise UsageError(f"vidstyle comes with a network {name!r}; choose another --name, or name a folder: --into DIR")
-    run = run or user_data() / "training" / name
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
     else:

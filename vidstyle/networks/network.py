@@ -1,4 +1,4 @@
-"""A transformation network on disk: its card and its graph.
+"""A transformation network on disk: its card, its graph, and the style vectors made for it.
 
 A network's folder holds `network.json` (the card) and `network.onnx` (weights and graph in one file:
 input `frames` (N, H, W, 3) uint8 RGB and, unless it holds one style only, `style` (S,) float32; output
@@ -12,10 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
 
 from vidstyle.errors import StyleError
+from vidstyle.frames import StyleVector
 from vidstyle.networks.architecture import Architecture
+
+LARGEST_SMALL_FILE = 2**20
+"""Bytes: a card has a few hundred, a vector a few thousand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +47,8 @@ def load_network(folder: Path) -> Network:
     """Read and verify the network in `folder`. Raises StyleError if it is missing, damaged or altered."""
     card_file = folder / "network.json"
     try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
+        with card_file.open("rb") as file:
+            card = parse_json(read_small(file))
         architecture = Architecture.from_json(card["architecture"]) if card.get("architecture") else None
         graph = folder / "network.onnx"
         digest = sha256_of(graph)
@@ -55,6 +64,42 @@ def load_network(folder: Path) -> Network:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StyleError(f"{folder}: not a usable network ({error})") from error
+
+
+def read_small(file: IO[bytes]) -> bytes:
+    """The content of a card or a vector. Raises ValueError for more than one can have, OSError."""
+    content = file.read(LARGEST_SMALL_FILE + 1)
+    if len(content) > LARGEST_SMALL_FILE:
+        raise ValueError(f"more than {LARGEST_SMALL_FILE} bytes, where a small file should be")
+    return content
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """The JSON object that `content` holds. Raises ValueError, also for one that is nested too deeply to be read."""
+    try:
+        values = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"a {type(values).__name__} instead of entries with names")
+    return values
+
+
+def parse_vector(content: bytes, network: Network) -> StyleVector:
+    """The style vector for `network` that the content of an .npy file is, (S,) float32. Raises ValueError."""
+    file = BytesIO(content)
+    try:
+        # Only the header, and the numbers from the bytes that are there: a header may claim any size.
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("unknown version")
+        shape, _, kind = np.lib.format.read_array_header_1_0(file)
+        vector = np.frombuffer(content, np.float32, offset=file.tell()).copy()  # of its own, to be written to as well
+    except Exception as error:  # a damaged header is parsed as Python's literals, with all that this may raise
+        raise ValueError(f"not a NumPy file ({error})") from error
+    size = network.style_size
+    if kind != np.float32 or shape != (size,) or vector.shape != shape or not np.isfinite(vector).all():
+        raise ValueError(f"{shape} {kind}, but {network.name} needs ({size},) finite float32")
+    return vector
 
 
 def sha256_of(path: Path) -> str:

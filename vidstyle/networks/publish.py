@@ -77,7 +77,7 @@ def publish_style(
 ) -> Path:
     """Write `styles/<card.name>` under `root`: the card, and a vector per network, `fitted` to those of these sha256.
 
-    Other files of the folder (preview, painting, vectors for other networks) stay. Raises OutputError.
+    Other files of the folder (preview, painting, vectors that `card` names) stay. Raises OutputError.
     """
     folder = root / "styles" / check_name(card.name)
     with _replacing(folder) as new:
@@ -88,6 +88,9 @@ def publish_style(
             hashes[network] = sha256_of(file)
         values = asdict(card) | {"vectors": dict(sorted(hashes.items()))}
         values["fitted"] = dict(sorted({**card.fitted, **(fitted or {})}.items()))
+        for file in new.glob("*.npy"):
+            if file.stem not in hashes:
+                file.unlink()  # what the card does not name counts as a style that is broken
         del values["folder"], values["shipped"]  # where a card lies is not part of it
         _write_json(new / "card.json", values)
     return folder
@@ -97,6 +100,17 @@ def publish_file(folder: Path, name: str, content: bytes) -> None:
     """Write one more file into a published folder, whole or not at all. Raises OutputError."""
     with _replacing(folder) as new:
         (new / name).write_bytes(content)
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """A library root inside `root`, for what must prove itself before `replace_folder` moves it. Raises OutputError."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as stage:
+            yield Path(stage)
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -123,7 +137,12 @@ def replace_folder(new: Path, folder: Path) -> Path:
     if folder.is_dir():
         old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent)) / "it"
         folder.rename(old)
-        new.rename(folder)
+        try:
+            new.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            old.parent.rmdir()
+            raise
         shutil.rmtree(old.parent)
     else:
         new.rename(folder)

@@ -19,7 +19,7 @@ from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import content_loss, gram, style_loss
-from vidstyle.training.photographs import SUFFIXES, read_picture
+from vidstyle.training.photographs import SUFFIXES, read_painting, read_picture
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
@@ -65,7 +65,7 @@ class Judge:
     def __init__(self, vgg: VGG, paintings: Iterable[Path]) -> None:
         self.vgg = vgg
         with torch.no_grad():
-            found = [vgg(read_picture(p, longest=PAINTING_SIZE), STYLE_LAYERS) for p in paintings]
+            found = [vgg(read_painting(p, longest=PAINTING_SIZE), STYLE_LAYERS) for p in paintings]
             self.targets = {layer: torch.stack([gram(f[layer]) for f in found]).mean(0) for layer in STYLE_LAYERS}
 
     @torch.no_grad()
@@ -89,10 +89,10 @@ class Judge:
                 noise=noise_gain(photograph, paint, seed=number),
             )
 
-    def pictures(self, photographs: Path, painted: Path) -> Iterator[Judgement]:
+    def pictures(self, photographs: Path, painted: Path, *, limit: int | None) -> Iterator[Judgement]:
         """Judge pictures that any program made; those of the same name (less its ending) belong together."""
         originals = {p.stem: p for p in _files(photographs)}
-        for path in _files(painted):
+        for path in _files(painted)[:limit]:
             if path.stem not in originals:
                 raise InputError(f"{path}: no photograph called {path.stem!r} in {photographs}")
             picture = read_picture(path)

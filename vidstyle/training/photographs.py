@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,23 +26,39 @@ a 720p film. Films and webcams are smoother and have wider even areas, pixel for
 ENORMOUS = 2**25
 """Pixels from which a picture is halved before anything else: as floats a museum's scan would fill the memory."""
 
+NARROWEST = 16
+"""Pixels of a photograph's shorter side at least, as VGG halves what it sees four times; and how often that side may
+fit into the longer one: of a narrower picture a sample would leave nothing, and a crop would make gigabytes."""
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
-def read_picture(path: Path, *, longest: int | None = None, trim: float = 0) -> Tensor:
-    """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError.
+def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
+    """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError."""
+    return _reduced(_decoded(path), longest)
 
-    `trim`, below a half, is the part of the height and width that is cut off at each side first.
+
+def read_painting(path: Path, *, longest: int, trim: float = 0) -> Tensor:
+    """As `read_picture`, but laid on white where it is transparent: colours that lie hidden there are no style.
+
+    `trim`, below a half, is the part of the height and width that is cut off at each side first. Raises InputError.
     """
-    image = _decoded(path)
+    image = _on_white(path)
     top, left = round(trim * image.shape[0]), round(trim * image.shape[1])
     image = image[top : image.shape[0] - top, left : image.shape[1] - left]
+    if not image.size:
+        raise InputError(f"{path}: nothing is left of it when {trim:g} of each side is cut off")
+    return _reduced(image, longest)
+
+
+def _reduced(image: ImageArray, longest: int | None) -> Tensor:
+    """(H, W, 3) uint8 as (1, 3, H, W) float32 in 0..1, its longer side reduced to `longest`."""
     while longest and image.shape[0] * image.shape[1] > ENORMOUS and max(image.shape[:2]) > 4 * longest:
         image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     picture = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     if longest and max(image.shape[:2]) > longest:
         scale = longest / max(image.shape[:2])
-        size = round(image.shape[0] * scale), round(image.shape[1] * scale)
+        size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
         # Not OpenCV's mean over areas: it softens strokes, and with them what the finest layers take for the style.
         picture = resized(picture, *size).clamp(0, 1)
     return picture
@@ -63,7 +80,7 @@ class Photographs:
     """
 
     def __init__(self, folder: Path, size: int, *, say: Say = lambda line: None) -> None:
-        """`say` is told of each photograph that cannot be read; another one is taken instead."""
+        """`say` is told of each photograph that cannot be read or is too narrow; another one is taken instead."""
         self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
         self.size = size
         self._folder = folder
@@ -80,7 +97,7 @@ class Photographs:
             if len(found) == count:
                 break
             try:
-                found.append(read_picture(path, longest=longest))
+                found.append(_reduced(_read_photograph(path), longest))
             except InputError as error:
                 self._leave_out(path, error)
         return found
@@ -104,7 +121,7 @@ class Photographs:
         while True:
             path = self.paths[rng.integers(len(self.paths))]
             try:
-                return _decoded(path)
+                return _read_photograph(path)
             except InputError as error:
                 self._leave_out(path, error)
 
@@ -129,12 +146,40 @@ class Photographs:
         return np.ascontiguousarray(crop, np.float32)
 
 
+def _read_photograph(path: Path) -> ImageArray:
+    """(H, W, 3) uint8 RGB. Raises InputError, also for a picture that is too narrow to learn from."""
+    image = _decoded(path)
+    shorter, longer = sorted(image.shape[:2])
+    if shorter < max(NARROWEST, longer / NARROWEST):
+        raise InputError(f"{path}: {longer}x{shorter} pixels, too narrow to learn from")
+    return image
+
+
+def _on_white(path: Path) -> ImageArray:
+    """(H, W, 3) uint8 RGB, what is transparent laid on white. Raises InputError."""
+    whole = _opencv(path, cv2.IMREAD_UNCHANGED)
+    opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 1
+    if whole.ndim < 3 or whole.shape[2] < 4 or whole[..., 3].min() == opaque:
+        return _decoded(path)  # turned upright too: only cameras leave that to others, and none of them writes alpha
+    values = whole.astype(np.float32) / opaque
+    colours, opacity = values[..., 2::-1], values[..., 3:]
+    return np.asarray((colours * opacity + 1 - opacity) * 255 + 0.5, np.uint8)
+
+
 def _decoded(path: Path) -> ImageArray:
     """(H, W, 3) uint8 RGB. Raises InputError."""
-    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_COLOR_RGB)
+    return np.asarray(_opencv(path, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def _opencv(path: Path, form: int) -> npt.NDArray[Any]:
+    """What OpenCV makes of a picture in this form, one of its IMREAD constants. Raises InputError."""
+    try:
+        image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), form)
+    except cv2.error as error:
+        raise InputError(f"{path}: not a picture that OpenCV can read (more than 2^30 pixels?)") from error
     if image is None:
         raise InputError(f"{path}: not a picture that can be read")
-    return np.asarray(image, np.uint8)
+    return np.asarray(image)
 
 
 def _bytes(path: Path) -> bytes:

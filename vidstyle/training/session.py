@@ -144,8 +144,7 @@ def publish(session: Session, trainer: Trainer, library: Library) -> list[Path]:
 
 
 def _card(session: Session, name: str, steps: int) -> StyleCard:
-    existing = Library([session.root])
-    known = existing.card(name) if (session.root / "styles" / name / "card.json").is_file() else None
+    known = _kept(session, name)
     tune = {"style": "its vector fitted to", "decoder": "with the second half of", "all": "together with"}
     return StyleCard(
         name=name,
@@ -157,6 +156,16 @@ def _card(session: Session, name: str, steps: int) -> StyleCard:
         folder=session.root / "styles" / name,
         shipped=False,
     )
+
+
+def _kept(session: Session, name: str) -> StyleCard | None:
+    """The card of the style as it was so far, if its vectors for other networks stay; else None."""
+    if name == session.network or not (session.root / "styles" / name / "card.json").is_file():
+        return None  # a network of the style's own name would never be painted with beside a vector for `live`
+    known = Library([session.root]).card(name)
+    if session.recipe.tune == "style" and known.source != session.cards[name]["source"]:
+        return None  # they are another painting's
+    return known
 
 
 def _start_from(library: Library, name: str, recipe: Recipe) -> Start:

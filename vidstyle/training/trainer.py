@@ -7,6 +7,7 @@ steady under made-up motion (see `motion`).
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -23,12 +24,13 @@ from vidstyle.errors import StyleError, UsageError
 from vidstyle.interrupts import StopRequest
 from vidstyle.media.part_file import writing
 from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.network import sha256_of
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import LossWeights, PerceptualLoss, off_palette, out_of_range, palette, total_variation
 from vidstyle.training.motion import Motion, disturb, random_motion, unsteadiness
 from vidstyle.training.muon import Muon
-from vidstyle.training.photographs import Photographs, read_picture
+from vidstyle.training.photographs import Photographs, read_painting
 
 Tune = Literal["style", "decoder", "all"]
 WARM_UP = 100
@@ -160,7 +162,7 @@ class Trainer:
             vgg, recipe.weights, period=recipe.architecture.stride, photographs=[s.to(device) for s in samples]
         )
         paintings = [
-            [read_picture(path, longest=style.size, trim=style.trim).to(device) for path in style.paintings]
+            [read_painting(path, longest=style.size, trim=style.trim).to(device) for path in style.paintings]
             for style in recipe.styles
         ]
         self.palettes = tuple(torch.stack(part) for part in zip(*map(palette, paintings), strict=True))
@@ -168,6 +170,7 @@ class Trainer:
         self.targets = {layer: torch.stack([t[layer] for t in targets]) for layer in recipe.weights.style_layers}
         self.strengths = torch.tensor([s.strength for s in recipe.styles], device=device)
         self.from_nothing = start is None
+        self.fingerprint = _fingerprint(recipe, self.network)
         tuned = self._tuned()
         kernels, biases = ([p for p in tuned if (p.dim() > 1) == matrix] for matrix in (True, False))
         groups = [{"params": [self.vectors], "factor": VECTOR_RATE}, {"params": biases, "factor": 1.0}]
@@ -324,6 +327,7 @@ class Trainer:
         state = {
             "network": self.network.state_dict(),
             "names": self.names,
+            "fingerprint": self.fingerprint,
             "vectors": self.vectors.detach(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
@@ -335,11 +339,17 @@ class Trainer:
             part.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe. Raises StyleError if it does not fit."""
+        """Go on from a checkpoint of the same paintings. Raises StyleError if it does not fit.
+
+        How they are learned may change on the way: steps, rate, crops, weights of the losses.
+        """
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
             if state["names"] != self.names:
                 raise StyleError(f"{path}: trained the styles {state['names']}, not {self.names}")
+            told = dict(state.get("fingerprint", {}))  # nothing by an older one
+            if other := [what for what, value in self.fingerprint.items() if told.get(what) != value]:
+                raise StyleError(f"{path}: is of a training with another {', '.join(other)}; -y starts anew")
             self.network.load_state_dict(state["network"])
             self.vectors.data.copy_(state["vectors"])
             for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
@@ -356,6 +366,24 @@ class Trainer:
         result: Tensor = self.network(photographs.to(self.device), styles).float().cpu()
         self.network.train()
         return result
+
+
+def _fingerprint(recipe: Recipe, network: TransformNetwork) -> dict[str, str]:
+    """What is learned, as words and checksums: a checkpoint of anything else would be published as what it is not.
+
+    `network` is as it was at the start, which counts where it stays so.
+    """
+    found = {"architecture": str(recipe.architecture.to_json()), "--tune": recipe.tune}
+    if recipe.tune == "style":
+        digest = hashlib.sha256()
+        for weight in network.state_dict().values():
+            digest.update(weight.cpu().numpy().tobytes())
+        found["network"] = digest.hexdigest()
+    for style in recipe.styles:
+        found[f"painting of {style.name}"] = " ".join(map(sha256_of, style.paintings))
+        found[f"size of {style.name}"] = str(style.size)
+        found[f"trim of {style.name}"] = str(style.trim)
+    return found
 
 
 def training_type(device: torch.device) -> torch.dtype:

@@ -7,7 +7,6 @@ then shift and scale of the instance norm after it. Padding is TensorFlow's SAME
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from vidstyle.errors import StyleError
 from vidstyle.networks.foreign.imported import LARGEST_FILE, Imported, PictureNodes, check_finite
+from vidstyle.networks.network import parse_json, read_small
 
 EPSILON = 1e-3
 STRIDE = 4
@@ -89,7 +89,8 @@ def _variables(folder: Path) -> list[Array]:
     """All variables in order."""
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            manifest = parse_json(read_small(file))
         names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * len(LAYERS)))]
         entries = [(name, manifest[name]["filename"], manifest[name]["shape"]) for name in names]
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from vidstyle.errors import StyleError
-from vidstyle.networks.foreign.imported import Imported, PictureNodes, check_finite, check_size
+from vidstyle.networks.foreign.imported import LARGEST_FILE, Imported, PictureNodes, check_finite, check_size
 
 EPSILON = 1e-5
 STRIDE = 4
@@ -98,12 +98,23 @@ def _weights(path: Path) -> dict[str, Array]:
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
     ):
         raise StyleError(f"{path}: not a state dict; save one with torch.save(model.state_dict(), FILE)")
-    weights = {}
-    for name, value in state.items():
-        if not name.endswith(_UNUSED):
-            weights[name] = np.ascontiguousarray(value.detach().to(torch.float32).numpy())
-            check_finite(path, name, weights[name])
+    used = {name: value for name, value in state.items() if not name.endswith(_UNUSED)}
+    for name, value in used.items():
+        _check_plain(path, name, value)
+    # A view may claim far more values than the file holds.
+    if sum(value.numel() for value in used.values()) * np.float32().itemsize > LARGEST_FILE:
+        raise StyleError(f"{path}: its weights claim more than {LARGEST_FILE // 2**20} MB; a style network has less")
+    weights = {name: np.ascontiguousarray(value.detach().float().numpy()) for name, value in used.items()}
+    for name, value in weights.items():
+        check_finite(path, name, value)
     return weights
+
+
+def _check_plain(path: Path, name: str, value: torch.Tensor) -> None:
+    """Raise StyleError if a tensor is not an array of ordinary numbers that is really there."""
+    plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_nested
+    if not plain or not value.is_floating_point():  # quantised and complex numbers are none
+        raise StyleError(f"{path}: {name} is not a plain array of floating-point numbers, which weights are")
 
 
 def _load(path: Path) -> Any:
