@@ -23,7 +23,7 @@ from vidstyle.media.reader import FilmReader, open_reader
 from vidstyle.media.writer import EncodeOptions, check_target, open_writer
 from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
-from vidstyle.report import RenderReport
+from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
 from vidstyle.styles import Library, parse_style
 
@@ -210,9 +210,6 @@ def _report(
     warnings: list[str],
 ) -> RenderReport:
     engines = [painter.engine_infos[n.sha256] for n in networks if n.sha256 in painter.engine_infos]
-    weights: dict[str, float] = {}
-    for name, weight in options.styles:  # a name may come twice: then its weights add up, as in the mix
-        weights[name] = weights.get(name, 0.0) + weight
     return RenderReport(
         input=source,
         output=target,
@@ -225,7 +222,7 @@ def _report(
         backend=_each(engine.backend for engine in engines),
         device=_each(engine.device for engine in engines),
         precision=_each(engine.precision for engine in engines),
-        styles=weights,
+        styles=total_weights(options.styles),
         strength=options.strength,
         network=" + ".join(n.name for n in networks),
         warnings=warnings,

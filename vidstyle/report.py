@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -51,3 +52,11 @@ class RenderReport:
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
+
+
+def total_weights(styles: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The weight of each style; those of one that is named twice add up, as in the mix."""
+    weights: dict[str, float] = {}
+    for name, weight in styles:
+        weights[name] = weights.get(name, 0.0) + weight
+    return weights

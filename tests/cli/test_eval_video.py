@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from vidstyle.cli.app import run
@@ -51,3 +52,18 @@ def test_the_plot_is_a_png_and_that_is_checked_first(make_film: MakeFilm, tmp_pa
     assert (tmp_path / "plot.png").read_bytes() == b"precious"
     assert run(["eval", "video", film, film, "--plot", str(tmp_path / "plot.png"), "-y"]) == 0
     assert cv2.imread(str(tmp_path / "plot.png")) is not None
+
+
+def test_paintings_and_films_are_looked_at_before_weights_are_fetched(
+    make_film: MakeFilm, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(**kwargs: object) -> None:
+        raise AssertionError("VGG was asked for")
+
+    monkeypatch.setattr("vidstyle.networks.vgg.load_vgg", fetched)
+    film, missing = str(make_film(frames=2)), str(tmp_path / "missing.jpg")
+    assert run(["eval", "video", film, film, "--painting", missing]) == 3
+    assert "missing.jpg" in capsys.readouterr().err
+    (tmp_path / "painting.png").write_bytes(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes())
+    assert run(["eval", "video", film, missing, "--painting", str(tmp_path / "painting.png")]) == 3
+    assert "missing.jpg" in capsys.readouterr().err

@@ -17,8 +17,10 @@ from tests.motion.moves import texture
 from vidstyle import gatys
 from vidstyle.errors import InputError, Interrupted, UsageError
 from vidstyle.frames import ImageArray
+from vidstyle.gatys.render_film import GatysJob
 from vidstyle.gatys.store import Store
 from vidstyle.settings import RenderOptions, Size
+from vidstyle.styles import Library
 
 pytestmark = pytest.mark.usefixtures("no_weights")
 
@@ -28,6 +30,14 @@ def _options(painting: str, *words: str, **more: object) -> RenderOptions:
         mode="gatys", styles=((painting, 1.0),), gatys=(*QUICK, *words), precision="fp32", device="cpu"
     )
     return replace(asked, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def painted(*args: object) -> None:
+        raise AssertionError("hours of painting")
+
+    monkeypatch.setattr("vidstyle.gatys.render_film.GatysJob._paint_shots", painted)
 
 
 def test_every_frame_is_painted_and_the_checkpoints_go(film: str, painting: str, tmp_path: Path) -> None:
@@ -106,6 +116,66 @@ def test_a_part_that_stops_leaves_the_other_machines_folder(
     gatys.render(film, parts, options=_options(painting, "shots=2/2"))
     with pytest.raises(UsageError, match="was begun with style=10"):
         gatys.render(film, parts, options=_options(painting, "style=20", "shots=1/2", resume=True))
+
+
+def test_another_film_of_the_same_name_and_length_is_not_resumed(film: str, painting: str, tmp_path: Path) -> None:
+    target, picture = film_of(tmp_path / "out"), film.replace("%04d", "0002")
+    gatys.render(film, target, options=_options(painting, "shots=1/2"))
+    other = cv2.imread(picture)
+    other[5, 5] ^= 1
+    cv2.imwrite(picture, other)
+    with pytest.raises(UsageError, match="was begun with source_checksum="):
+        gatys.render(film, target, options=_options(painting, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("o.mp4", {"codec": "nosuch"}, "no encoder is called 'nosuch'"),
+        ("o.mp4", {"crf": 99.0}, "crf is 99"),
+        ("o.gif", {"codec": "gif", "bit_depth": 10}, "cannot write 10 bits"),
+        ("o.webm", {"codec": "h264"}, "cannot hold h264"),
+        ("o.png", {}, "holds one picture"),
+    ],
+)
+@pytest.mark.usefixtures("unpainted")
+def test_what_cannot_be_written_is_refused_before_anything_is_painted(
+    name: str, change: dict[str, object], message: str, film: str, painting: str, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match=message):
+        gatys.render(film, str(tmp_path / "out" / name), options=_options(painting, **change))
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_one_picture_for_a_film_that_does_not_say_its_length(
+    make_film: Callable[..., Path], painting: str, tmp_path: Path
+) -> None:
+    film = make_film("film.mkv", frames=3)
+    with pytest.raises(UsageError, match="holds one picture"):
+        gatys.render(str(film), str(tmp_path / "o.png"), options=_options(painting))
+    assert not list(tmp_path.glob("o.png*"))
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_at_strength_0_nothing_is_painted_and_other_work_left_alone(film: str, painting: str, tmp_path: Path) -> None:
+    target = film_of(tmp_path / "out")
+    Store(target).save(0, np.zeros((4, 4, 3), np.uint8), turn=1)
+    report = gatys.render(film, target, options=_options(painting, strength=0.0))
+    assert (report.frames_in, report.frames_out, report.backend) == (7, 7, None)
+    assert all(np.array_equal(a, b) for a, b in zip(pictures(target), pictures(film), strict=True))
+    assert Store(target).load(0, turn=1) is not None
+
+
+def test_a_backend_is_for_the_network_alone(film: str, painting: str, library: Library) -> None:
+    def job(*words: str) -> GatysJob:
+        options = _options(painting, *words, backend="openvino")
+        return GatysJob(film, "o.mp4", options=options, library=library, say=print, progress=print)
+
+    assert job("start=fast", "fast=mosaic")
+    with pytest.raises(UsageError, match="backend openvino is for the network"):
+        job()
 
 
 def test_transparency_is_kept_at_another_size(painting: str, tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_a_slip_of_the_finger_is_understood() -> None:
         ],
         *[("a.webm", "h264", "video", False), ("a.ts", "hevc", "video", True), ("a.gif", "h264", "video", False)],
         *[("a.mov", "pcm_s24le", "audio", True), ("a.mov", "opus", "audio", False)],
+        # FFmpeg's muxers take the first as private data, and have the others in their table but refuse their packets.
+        *[("a.ts", "prores", "video", False), ("a.m2ts", "vp9", "video", False), ("a.m2t", "vp9", "video", False)],
+        *[(f"a.{suffix}", "av1", "video", suffix == "mp4") for suffix in ("mp4", "mov", "ts")],
+        *[("a.mov", "vp8", "video", False), ("a.mov", "vp9", "video", False), ("a.mov", "rawvideo", "video", False)],
+        *[("a.ts", "mpeg2video", "video", True), ("a.mov", "prores", "video", True), ("a.mov", "png", "video", True)],
     ],
 )
 def test_containers_hold_what_players_open(name: str, codec: str, kind: str, expected: bool) -> None:

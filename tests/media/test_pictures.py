@@ -80,6 +80,7 @@ def test_one_picture_does_not_hold_a_film(tmp_path: Path) -> None:
     writer.write(reader.frames[0])
     with pytest.raises(OutputError, match=r"out_%04d\.png"):
         writer.write(reader.frames[1])
+    writer.close(commit=False)
     counted = GivenReader(reader.frames, VideoInfo(width=64, height=48, time_base=Fraction(1, 25), frames=2))
     with pytest.raises(UsageError, match=r"out_%04d\.png"):
         open_writer(tmp_path / "out.png", source=counted, overwrite=True)

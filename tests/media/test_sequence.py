@@ -114,6 +114,61 @@ def test_a_sequence_of_damaged_pictures_is_refused_with_the_first_ones_reason(tm
         open_reader(tmp_path / "f_%04d.png")
 
 
+def write_png(path: Path, frame: VideoFrame) -> None:
+    write_film(path.with_name("one.png"), [frame], codec="png", pixel_format=frame.format.name).rename(path)
+
+
+def test_what_every_picture_loses_is_said_once(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [1])
+    deep = VideoFrame.from_ndarray(np.full((48, 64, 3), 999, np.uint16), format="rgb48be")
+    for number in (2, 3):
+        write_png(tmp_path / f"f_{number:04d}.png", deep)
+    with open_reader(pattern) as reader:
+        assert len(frames_of(reader)) == 3
+        assert reader.warnings[1:] == ["16-bit pictures were reduced to 8 bits"]
+
+
+def test_transparency_after_an_opaque_picture_is_said_to_be_lost(tmp_path: Path) -> None:
+    pattern = write_pictures(tmp_path, [1])
+    for number, alpha in ((2, 255), (3, 128), (4, 0)):
+        rgba = np.full((48, 64, 4), alpha, np.uint8)
+        write_png(tmp_path / f"f_{number:04d}.png", VideoFrame.from_ndarray(rgba, format="rgba"))
+    with open_reader(pattern) as reader:
+        assert len(frames_of(reader)) == 4
+        assert reader.warnings[1:] == ["pictures with transparency, laid on black because the first one has none: 2"]
+
+
+def test_two_pictures_of_one_number_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, [1, 2], name="f_{}.png")
+    write_pictures(tmp_path, [2, 3], name="f_{:02d}.png")
+    with pytest.raises(InputError, match=r"f_02\.png and f_2\.png are both number 2"):
+        open_reader(tmp_path / "f_%d.png")
+    assert probe(tmp_path / "f_%02d.png").frames == 2
+
+
+def test_a_jpeg_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    small, large = (
+        write_film(
+            tmp_path / "one.jpg",
+            [random.integers(0, 256, (height, width, 3), dtype=np.uint8)],
+            codec="mjpeg",
+            pixel_format="yuvj420p",
+        ).read_bytes()
+        for width, height in ((16, 16), (64, 48))
+    )
+    exif = b"Exif\0\0" + small  # whose own end is not the picture's
+    whole = large[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif + large[2:]
+    for number, data in enumerate([whole, whole[: -len(large) // 2], whole + b"a phone's film after the picture"], 1):
+        (tmp_path / f"f_{number:04d}.jpg").write_bytes(data)
+    with open_reader(tmp_path / "f_%04d.jpg") as reader:
+        assert len(frames_of(reader)) == 3
+        assert len(reader.warnings) == 2
+        assert "f_0002.jpg' is cut short" in reader.warnings[1]
+    with open_reader(tmp_path / "f_0002.jpg") as reader:
+        assert "f_0002.jpg' is cut short" in reader.warnings[0]
+
+
 def test_patterns_match_numbers_only(tmp_path: Path) -> None:
     write_pictures(tmp_path, [1, 2])
     (tmp_path / "f_0003.png.bak").touch()

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from tests.media.reading import write_film
 from tests.media.writing import (
     GivenReader,
     as_rgb,
@@ -21,7 +22,8 @@ from tests.media.writing import (
     times,
 )
 from vidstyle.errors import OutputError, UsageError
-from vidstyle.frames import ColourInfo
+from vidstyle.frames import ColourInfo, ImageArray
+from vidstyle.media.reader import open_reader
 from vidstyle.media.writer import EncodeOptions, open_writer
 
 VARIABLE = [0, 3003, 3900, 9009, 9010, 45045]
@@ -29,6 +31,18 @@ VARIABLE = [0, 3003, 3900, 9009, 9010, 45045]
 
 def exact(name: str) -> EncodeOptions:
     return EncodeOptions(codec=name)
+
+
+def moving(count: int) -> list[ImageArray]:
+    """What x264 makes B-frames of."""
+    wide = np.kron(noise(1, 40, 12)[0], np.ones((6, 6, 1), np.uint8))
+    return [np.ascontiguousarray(wide[:, k : k + 64]) for k in range(count)]
+
+
+def packet_times(path: Path) -> list[Fraction]:
+    """When each packet of a film's pictures is decoded, in seconds; shown as well, where none is reordered."""
+    with av.open(str(path)) as film:
+        return [packet.dts * packet.time_base for packet in film.demux(video=0) if packet.size]
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
@@ -42,6 +56,51 @@ def test_matroska_keeps_times_to_its_millisecond(tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     copy_film(given(noise(4), pts=[0, 1001, 2002, 3003], time_base=Fraction(1, 30000)), target)
     assert times(target) == [Fraction(ms, 1000) for ms in (0, 33, 67, 100)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *[("o.mpg", None), ("o.mpeg", None), ("o.vob", None), ("o.dvd", None), ("o.m2v", None)],
+        *[(f"o.{suffix}", "mpeg2video") for suffix in ("ts", "mp4", "mov", "mkv", "avi")],
+    ],
+)
+def test_what_counts_frames_gets_them_on_the_films_grid(tmp_path: Path, name: str, codec: str | None) -> None:
+    reader = given(noise(6), pts=[3003 * n for n in range(6)], time_base=Fraction(1, 90000), rate=Fraction(30000, 1001))
+    warnings = copy_film(reader, tmp_path / name, options=EncodeOptions(codec=codec))
+    assert any("one frame rate" in line for line in warnings)
+    shown = packet_times(tmp_path / name)
+    assert [round((t - shown[0]) * 30000 / 1001, 1) for t in shown] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_rate_that_a_codec_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"does not support 25/2 fps.*choose another codec or format"):
+        open_writer(tmp_path / "o.mpg", source=given(noise(1), rate=Fraction(25, 2)))
+
+
+def test_mpeg4_has_times_as_fine_as_it_can_say(tmp_path: Path) -> None:
+    stamps = [0, 3003, 9009, 10000]
+    reader = given(noise(4), pts=stamps, time_base=Fraction(1, 90000))
+    assert copy_film(reader, tmp_path / "o.mp4", options=exact("mpeg4")) == []
+    shown = times(tmp_path / "o.mp4")
+    assert all(abs(time - Fraction(pts, 90000)) <= Fraction(1, 90000) for time, pts in zip(shown, stamps, strict=True))
+
+
+@pytest.mark.parametrize("codec", ["h264", "mpeg4"])
+def test_a_variable_rate_keeps_its_times_in_avi(tmp_path: Path, codec: str) -> None:
+    """On the grid of the average rate, frames that are closer would be pushed behind their sound."""
+    stamps = [*range(30), *range(30, 300, 30)]
+    film = write_film(tmp_path / "in.mp4", moving(len(stamps)), pts=stamps, time_base=Fraction(1, 30))
+    copy_film(open_reader(film), tmp_path / "out.avi", options=exact(codec))
+    assert packet_times(tmp_path / "out.avi") == [Fraction(n, 30) for n in stamps]
+
+
+def test_times_on_no_grid_are_nearly_kept_in_avi(tmp_path: Path) -> None:
+    stamps = [0, 7, 31, 67, 101, 133, 211, 499, 512, 600, 617, 640, 707, 1000, 1041, 1087]
+    film = write_film(tmp_path / "in.mp4", moving(len(stamps)), pts=stamps, time_base=Fraction(1, 1000))
+    copy_film(open_reader(film), tmp_path / "out.avi")
+    shown = packet_times(tmp_path / "out.avi")
+    assert all(abs(time - Fraction(ms, 1000)) <= Fraction(1, 480) for time, ms in zip(shown, stamps, strict=True))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
@@ -62,9 +121,7 @@ def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [8, 9, 15, 16, 17, 29, 36])
 def test_no_frame_is_cut_off_where_the_last_one_coded_is_not_the_last_one_shown(tmp_path: Path, count: int) -> None:
-    wide = np.kron(noise(1, 40, 12)[0], np.ones((6, 6, 1), np.uint8))
-    moving = [np.ascontiguousarray(wide[:, k : k + 64]) for k in range(count)]  # what x264 makes B-frames of
-    copy_film(given(moving), tmp_path / "out.mp4")
+    copy_film(given(moving(count)), tmp_path / "out.mp4")
     assert times(tmp_path / "out.mp4") == [Fraction(k, 25) for k in range(count)]
     with av.open(str(tmp_path / "out.mp4")) as film:
         stream = film.streams.video[0]
@@ -239,6 +296,9 @@ def test_a_failed_encoder_says_why_in_one_line(tmp_path: Path) -> None:
     [
         ("o.mp4", EncodeOptions(codec="h265x"), "h265"),
         ("o.webm", EncodeOptions(codec="h264"), "vp9"),
+        ("o.ts", EncodeOptions(codec="vp9"), "cannot hold vp9; use h264, hevc$"),
+        ("o.mov", EncodeOptions(codec="av1"), "cannot hold av1; use h264, hevc, prores$"),
+        *[(f"o.{suffix}", EncodeOptions(), r"broadcast.*use \.mov or \.mpg") for suffix in ("mxf", "gxf")],
         ("o.mp4", EncodeOptions(codec="aac"), "audio"),
         ("o.mov", EncodeOptions(codec="prores", crf=20), "crf"),
         *[("o.mp4", EncodeOptions(crf=crf), "0 .best. to 51") for crf in (-1, 52, float("nan"))],

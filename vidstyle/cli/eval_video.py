@@ -37,10 +37,10 @@ def video(
     from vidstyle.motion.metrics import Steadiness, mean_steadiness, steadiness
 
     if plot:
-        check_png(plot, overwrite=overwrite)
-    judge = _judge(painting)
+        check_png(plot, sources=[Path(film), Path(painted), *painting], overwrite=overwrite)
     losses: dict[int, tuple[float, float]] = {}
     with open_reader(film) as first, open_reader(painted) as second:
+        judge = _judge(painting)
         rate = first.info.rate or 25
 
         def pairs() -> Iterator[tuple[ImageArray, ImageArray]]:
@@ -101,8 +101,11 @@ def _judge(paintings: list[Path]) -> Callable[[ImageArray, ImageArray], tuple[fl
     guard()
     from vidstyle.gatys.stills import to_tensor
     from vidstyle.networks.vgg import load_vgg
-    from vidstyle.training.evaluation import Judge
+    from vidstyle.training.evaluation import PAINTING_SIZE, Judge
+    from vidstyle.training.photographs import read_painting
 
+    for path in paintings:  # before VGG, which may have to be fetched
+        read_painting(path, longest=PAINTING_SIZE)
     judge = Judge(load_vgg(say=console.say), paintings)
     return lambda film, painted: judge.losses(to_tensor(film), to_tensor(painted))
 

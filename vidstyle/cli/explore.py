@@ -62,9 +62,9 @@ def texture(
     from vidstyle.gatys.explore import texture_sheet
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
-    from vidstyle.training.photographs import read_picture
+    from vidstyle.training.photographs import read_painting
 
-    picture = read_picture(painting, longest=2 * size)
+    picture = read_painting(painting, longest=2 * size)
     with room_for(size, size):
         save_picture(out, texture_sheet(vgg, picture, options=asked, quick=quick, size=size, say=console.say))
     console.say(f"wrote {out}")
@@ -91,10 +91,10 @@ def compare(
     from vidstyle.gatys.stills import Palette, Studio
     from vidstyle.painter import Look, Painter
     from vidstyle.styles import Library, parse_style
-    from vidstyle.training.photographs import read_picture
+    from vidstyle.training.photographs import read_painting, read_picture
 
     library = Library()
-    photograph, target = read_picture(image, longest=size), read_picture(painting, longest=2 * size)
+    photograph, target = read_picture(image, longest=size), read_painting(painting, longest=2 * size)
     with ExitStack() as open_painters, room_for(size, size):
         painters: list[tuple[str, Callable[[ImageArray], ImageArray]]] = []
         for name in network:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from vidstyle.errors import InputError, UsageError
 from vidstyle.gatys.stills import Palette, to_tensor
-from vidstyle.training.photographs import read_picture
+from vidstyle.styles import check_weights
+from vidstyle.training.photographs import read_painting, read_picture
 
 LARGEST_PAINTING = 2048
 """Longer side, in pixels, that paintings are read at: more detail than any style layer uses."""
@@ -31,8 +32,10 @@ class Painting:
 def find_paintings(styles: Sequence[tuple[str, float]]) -> list[Painting]:
     """The paintings that `--style` means in Gatys mode, with their weights.
 
-    Raises InputError if one cannot be read, UsageError for a style whose painting is not at hand.
+    Raises InputError if one cannot be read, UsageError for a style whose painting is not at hand and for weights that
+    cannot be mixed.
     """
+    check_weights([weight for _, weight in styles])
     found = []
     for name, weight in styles:
         picture = _picture(name)
@@ -46,7 +49,7 @@ def _picture(name: str) -> Tensor:
     if path.is_file() or path.suffix:
         if not path.is_file():
             raise InputError(f"{name}: no such painting")
-        return read_picture(path, longest=LARGEST_PAINTING)
+        return read_painting(path, longest=LARGEST_PAINTING)
     if name == "mosaic":
         from vidstyle.training.mosaic import draw_mosaic
 

@@ -28,14 +28,15 @@ from vidstyle.gatys.stills import Studio, quick_copy, to_image, to_tensor
 from vidstyle.gatys.store import Shot, Store
 from vidstyle.gatys.through_time import ShotPainter, in_turn
 from vidstyle.interrupts import stop_requests
-from vidstyle.media.protocol import Reader
+from vidstyle.media.pictures import refuse_several
+from vidstyle.media.protocol import Reader, Writer
 from vidstyle.media.reader import open_reader
 from vidstyle.media.scale import resize
 from vidstyle.media.writer import EncodeOptions, open_writer
 from vidstyle.motion.flow import DisFlow, FlowEstimator
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
-from vidstyle.report import RenderReport
+from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
 from vidstyle.styles import DEFAULT_NETWORK, Library
 
@@ -57,12 +58,18 @@ class GatysJob:
             raise UsageError("Gatys mode goes through the film twice and keeps checkpoints: give it file names, not -")
         self.source, self.target, self.options = source, target, options
         self.gatys: GatysOptions = parse_gatys(options.gatys)
+        if options.backend != "auto" and self.gatys.start != "fast":
+            raise UsageError(
+                f"backend {options.backend} is for the network, which Gatys mode uses with --gatys start=fast only: "
+                "leave it out, or say auto"
+            )
         self._library, self._say, self._progress = library, say, progress
         if options.network != DEFAULT_NETWORK:  # one that was named has to be there, though only start=fast uses it
             (library or Library()).network(options.network)
         self._store = Store(target)
         self._began = time.monotonic()
         self._device = _device(options.device)
+        self._precision = _precision(options.precision, self._device)
 
     def run(self) -> RenderReport:
         """Paint what is not painted yet and write the film; with `shots`, only paint that part."""
@@ -70,9 +77,16 @@ class GatysJob:
             self._say("Gatys mode holds frames steady by its own loss: --stabilize adds nothing")
         with stop_requests(), room_for(*self._size):
             paintings = find_paintings(self.options.styles)
-            shots = self._find_shots()
+            with self._open() as reader:  # what cannot be written is refused now, not when everything is painted
+                self._open_writer(reader).close(commit=False)
+            if not (self.options.strength or self.gatys.shots):  # the film as it is: nothing has to be painted
+                return replace(self._write_film(), backend=None, device=None, precision=None)
+            shots, checksum = self._find_shots()
+            refuse_several(Path(self.target), shots[-1].last + 1)
             self._store.open(
-                self._description(paintings, shots), resume=self.options.resume, overwrite=self.options.overwrite
+                self._description(paintings, shots, checksum),
+                resume=self.options.resume,
+                overwrite=self.options.overwrite,
             )
             number, count = self.gatys.share
             mine = shots[number - 1 :: count]
@@ -84,7 +98,9 @@ class GatysJob:
             if self.gatys.shots:
                 self._say(f"part {self.gatys.shots} is done; --resume without shots joins all parts")
                 return self._report(painted=sum(len(s.frames) for s in mine), written=0, warnings=[])
-            return self._write_film(shots[-1].last + 1)
+            report = self._write_film()
+            self._store.remove()
+            return report
 
     def _open(self) -> Reader:
         return open_reader(self.source, start=self.options.start, end=self.options.end, rate=self.options.rate)
@@ -102,14 +118,14 @@ class GatysJob:
             image = resize(frame.image, width=self._size[0], height=self._size[1])
             yield replace(frame, image=image, alpha=None)
 
-    def _find_shots(self) -> list[Shot]:
+    def _find_shots(self) -> tuple[list[Shot], int]:
         with self._open() as reader:
-            shots = find_shots(reader, rate=reader.info.rate)
+            shots, checksum = find_shots(reader, rate=reader.info.rate)
         if not shots:
             raise InputError(f"{self.source}: no frame could be read")
-        return shots
+        return shots, checksum
 
-    def _description(self, paintings: list[Painting], shots: list[Shot]) -> dict[str, Any]:
+    def _description(self, paintings: list[Painting], shots: list[Shot], checksum: int) -> dict[str, Any]:
         """What must be the same for a rendering to be gone on with. `shots` and machine do not count."""
         gatys = asdict(self.gatys)
         gatys.pop("shots")
@@ -117,6 +133,7 @@ class GatysJob:
         return {
             "vidstyle": __version__,
             "source": Path(self.source).name,
+            "source_checksum": f"{checksum:08x}",
             "size": list(self._size),
             "part": [str(start), str(end), *([str(rate)] if rate else [])],
             "paintings": [[p.weight, p.sha256] for p in paintings],
@@ -127,17 +144,6 @@ class GatysJob:
             **({"network": self.options.network} if self.gatys.start == "fast" else {}),
             **gatys,
         }
-
-    @property
-    def _precision(self) -> str:
-        asked = self.options.precision
-        if asked in ("fp16", "int8"):
-            raise BackendError(f"Gatys mode computes in fp32 or bf16, not {asked}")
-        if asked != "auto":
-            return asked
-        if self._device.type == "cuda":
-            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-        return "bf16" if processor().bf16 else "fp32"
 
     def _studio(self, paintings: list[Painting]) -> Studio:
         options = self.gatys
@@ -241,39 +247,44 @@ class GatysJob:
             self._store.save(number, painted.image, turn=turn)
             account.frame(number, painted, first=first)
 
-    def _write_film(self, count: int) -> RenderReport:
-        """Second time through the source: its sound and times, the store's pictures."""
+    def _open_writer(self, reader: Reader) -> Writer:
         options = self.options
         encode = EncodeOptions(
             codec=options.codec, crf=options.crf, audio=options.audio, bit_depth=options.bit_depth, size=self._size
         )
-        with (
-            self._open() as reader,
-            open_writer(self.target, source=reader, options=encode, overwrite=options.overwrite) as writer,
-        ):
+        return open_writer(self.target, source=reader, options=encode, overwrite=options.overwrite)
+
+    def _write_film(self) -> RenderReport:
+        """Second time through the source: its sound and times, the store's pictures."""
+        with self._open() as reader, self._open_writer(reader) as writer:
             for event in reader.events():
                 if isinstance(event, Frame):
                     writer.write(self._finish(event))
                 else:
                     writer.copy(event)
             warnings = [*reader.warnings, *writer.warnings]
-        self._store.remove()
-        return self._report(painted=count, written=count, warnings=warnings)
+        return self._report(painted=writer.frames_written, written=writer.frames_written, warnings=warnings)
 
-    def _finish(self, frame: Frame) -> Frame:
-        result = self._store.load(frame.index, turn=self.gatys.passes)
+    def _painted(self, number: int, film: ImageArray) -> ImageArray:
+        """What the film shows in place of its own frame `number`."""
+        if not self.options.strength:
+            return film
+        result = self._store.load(number, turn=self.gatys.passes)
         if result is None:
-            raise InputError(f"{self._store.folder}: frame {frame.index} is not painted; run its part, or --resume")
-        film = resize(frame.image, width=self._size[0], height=self._size[1])
+            raise InputError(f"{self._store.folder}: frame {number} is not painted; run its part, or --resume")
         if self.options.keep_colors:
             result = keep_chroma(film[None], result[None])[0]
         if self.options.strength < 1:
             result = cross_fade(film[None], result[None], self.options.strength)[0]
+        return result
+
+    def _finish(self, frame: Frame) -> Frame:
+        film = resize(frame.image, width=self._size[0], height=self._size[1])
         alpha = frame.alpha
         if alpha is not None:
             alpha = resize(alpha, width=self._size[0], height=self._size[1])
         return Frame(
-            image=np.ascontiguousarray(result),
+            image=np.ascontiguousarray(self._painted(frame.index, film)),
             pts=frame.pts,
             time_base=frame.time_base,
             index=frame.index,
@@ -295,7 +306,7 @@ class GatysJob:
             backend="gatys",
             device=str(self._device),
             precision=self._precision,
-            styles=dict(self.options.styles),
+            styles=total_weights(self.options.styles),
             strength=self.options.strength,
             network=self.gatys.vgg,
             warnings=warnings,
@@ -313,3 +324,14 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BackendError(f"device {name!r}: Gatys mode runs on cpu or cuda ({error})") from error
     return device
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    """fp32 or bf16: what `--precision` asks for, or the device is good at. Raises BackendError."""
+    if asked in ("fp16", "int8"):
+        raise BackendError(f"Gatys mode computes in fp32 or bf16, not {asked}")
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if processor().bf16 else "fp32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -13,18 +14,20 @@ from vidstyle.gatys.store import Shot
 from vidstyle.motion.cuts import file_cuts
 
 
-def find_shots(frames: Iterable[Frame], *, rate: Fraction | None) -> list[Shot]:
-    """The film's shots, in order."""
-    count = 0
+def find_shots(frames: Iterable[Frame], *, rate: Fraction | None) -> tuple[list[Shot], int]:
+    """The film's shots, in order, and the CRC-32 of all its pictures."""
+    count = checksum = 0
 
     def small() -> Iterable[ImageArray]:
-        nonlocal count
+        nonlocal count, checksum
         for frame in frames:
             count += 1
+            checksum = zlib.crc32(frame.image.tobytes(), checksum)
             height, width = frame.image.shape[:2]
             shrink = max(1, min(height, width) // 128)
             size = (max(1, width // shrink), max(1, height // shrink))
             yield np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     starts = [0, *file_cuts(small(), rate=rate)]
-    return [Shot(first=a, last=b - 1) for a, b in zip(starts, [*starts[1:], count], strict=True) if b > a]
+    shots = [Shot(first=a, last=b - 1) for a, b in zip(starts, [*starts[1:], count], strict=True) if b > a]
+    return shots, checksum

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
 from typing import Literal
 
 import av
@@ -230,6 +232,16 @@ def assumed_matrix(codec: av.Codec, muxer: str, *, size: tuple[int, int]) -> int
     if codec.canonical_name in _COLOURS_INSIDE or muxer in ("mp4", "mov", "matroska", "webm"):
         return None
     return 1 if size[0] >= 1280 or size[1] >= 720 else 6
+
+
+def counts_frames(codec: av.Codec) -> bool:
+    """Whether the codec's streams have one frame rate, in which frames are counted, and no times."""
+    return codec.canonical_name in ("mpeg1video", "mpeg2video")
+
+
+def coarsened(codec: av.Codec, time_base: Fraction) -> Fraction:
+    """`time_base` in units that the codec has: MPEG-4's second has 65535 parts at most (ISO/IEC 14496-2, 6.3.3)."""
+    return time_base * ceil(time_base.denominator / 65535) if codec.canonical_name == "mpeg4" else time_base
 
 
 def is_rgb(pixel_format: str) -> bool:

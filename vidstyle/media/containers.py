@@ -36,7 +36,8 @@ _MATROSKA_OPTIONS = {
 class ContainerFormat:
     """One file format. Codec names are FFmpeg's descriptors (`subrip`, not `srt`).
 
-    `audio`, `subtitles` are what may be copied into it, None where FFmpeg's own table decides.
+    `video` is what may be written into it, `audio` and `subtitles` what may be copied; None where FFmpeg's own table
+    decides.
     `audio_encoder` and `text_subtitles` are what the rest is converted to, None where it is left out.
     `subtitles_apart` says that they are added after the film, which needs a file that can be searched.
     `cover` is where an attached picture goes: "attachment" (Matroska), "atom" (mp4) or "none".
@@ -45,6 +46,7 @@ class ContainerFormat:
     muxer: str
     codec: str
     alpha_codec: str | None = None
+    video: frozenset[str] | None = None
     audio: frozenset[str] | None = frozenset()
     audio_encoder: str | None = None
     subtitles: frozenset[str] | None = frozenset()
@@ -59,6 +61,14 @@ class ContainerFormat:
     stream_options: Mapping[str, str] = field(default_factory=dict)
 
 
+# FFmpeg's table has AV1, VP8 and VP9 as well, which its muxer then refuses at the first packet, and raw video in pixel
+# formats that QuickTime has no name for.
+_QUICKTIME_PICTURES = frozenset(
+    {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "h263", "msmpeg4v3", "prores", "dnxhd", "dvvideo", "cfhd"}
+    | {"mjpeg", "jpeg2000", "png", "tiff", "targa", "sgi", "dpx", "exr", "gif", "qtrle", "magicyuv", "dxv"}
+    | {"avrp", "r10k", "r210", "v210", "v308", "v408", "v410", "y41p", "yuv4"}
+    | {"cinepak", "msrle", "rpza", "smc", "svq1"}
+)
 _QUICKTIME_SOUND = frozenset(
     {"aac", "mp3", "mp2", "ac3", "eac3", "alac", "dts", "amr_nb", "amr_wb", "adpcm_ima_qt"}
     | {f"pcm_{kind}" for kind in ("u8", "s8", "alaw", "mulaw")}
@@ -86,6 +96,7 @@ _MOV = ContainerFormat(
     muxer="mov",
     codec="h264",
     alpha_codec="prores",
+    video=_QUICKTIME_PICTURES,
     audio=_QUICKTIME_SOUND,
     audio_encoder="aac",
     subtitles=frozenset({"mov_text"}),
@@ -124,6 +135,8 @@ _WEBM = ContainerFormat(
 _MPEG_TS = ContainerFormat(
     muxer="mpegts",
     codec="h264",
+    # The muxer takes any other as private data, in which no player finds a film.
+    video=frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"}),
     audio=frozenset({"aac", "aac_latm", "ac3", "eac3", "mp2", "mp3", "dts", "truehd", "opus", "pcm_bluray", "s302m"}),
     audio_encoder="aac",
     subtitles=frozenset({"dvb_subtitle", "dvb_teletext"}),
@@ -137,8 +150,8 @@ _AVI = ContainerFormat(
     audio_encoder="libmp3lame",
     constant_rate=True,
 )
-_GIF = ContainerFormat(muxer="gif", codec="gif", alpha_codec="gif")
-_PICTURE_STREAM = ContainerFormat(muxer="image2pipe", codec="png", alpha_codec="png")
+_GIF = ContainerFormat(muxer="gif", codec="gif", alpha_codec="gif", video=frozenset({"gif"}))
+_PICTURE_STREAM = ContainerFormat(muxer="image2pipe", codec="png", alpha_codec="png", video=frozenset({"png"}))
 
 _BY_SUFFIX = {
     ".mp4": _MP4,
@@ -150,14 +163,12 @@ _BY_SUFFIX = {
     ".ts": _MPEG_TS,
     ".mts": _MPEG_TS,
     ".m2ts": _MPEG_TS,
+    ".m2t": _MPEG_TS,
     ".avi": _AVI,
     ".gif": _GIF,
 }
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm"})
 """Names of single and of numbered pictures, which need no container."""
-
-# Their muxers have no list of codecs for FFmpeg to look in.
-_NO_FFMPEG_LIST = frozenset({"mpegts", "gif", "image2pipe"})
 
 
 def container_for(target: str, *, codec: str | None = None) -> ContainerFormat:
@@ -186,6 +197,8 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     if muxer == "image2":
         pictures = ", ".join(sorted(PICTURE_SUFFIXES))
         raise UsageError(f"vidstyle writes no {suffix} pictures; use one of {pictures}")
+    if muxer in ("gxf", "mxf"):
+        raise UsageError(f"{suffix} files hold broadcast's own sizes, rates and sound only; use .mov or .mpg")
     if not any(av.Codec(c, "w").type == "video" for c in _encoders(muxer)):
         raise UsageError(f"{suffix} files hold no pictures; use one of {known}")
     codec = "h264" if "libx264" in supported_codecs(muxer) else av.open("f", "w", format=muxer).default_video_codec
@@ -196,13 +209,9 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
 
 
 def holds(container: ContainerFormat, codec: str, kind: Literal["video", "audio", "subtitle"]) -> bool:
-    """Whether streams of `codec` (FFmpeg's descriptor name) can be copied into `container`."""
-    listed = {"video": None, "audio": container.audio, "subtitle": container.subtitles}[kind]
-    if listed is not None:
-        return codec in listed
-    if container.muxer == "gif":
-        return codec == "gif"
-    return container.muxer in _NO_FFMPEG_LIST or codec in supported_codecs(container.muxer)
+    """Whether streams of `codec` (FFmpeg's descriptor name) can be put into `container`."""
+    listed = {"video": container.video, "audio": container.audio, "subtitle": container.subtitles}[kind]
+    return codec in (supported_codecs(container.muxer) if listed is None else listed)
 
 
 @cache

@@ -21,10 +21,12 @@ from vidstyle.media.codecs import EncodeOptions, assumed_matrix, bit_rate, encod
 from vidstyle.media.frame_converter import FrameConverter, output_colour
 from vidstyle.media.palette import Palette
 from vidstyle.media.part_file import reason
+from vidstyle.media.protocol import Reader
 from vidstyle.media.shape import Shape
 
 _SECONDS_BETWEEN_KEYFRAMES = 5
 _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
+_FINEST_GRID = Fraction(240)  # a multiple of most rates; no frame is moved by more than 2 ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class VideoSettings:
         context.time_base = self.time_base
         context.framerate = self.rate
         context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self.rate))
+        if self.muxer == "avi":
+            context.max_b_frames = 0  # AVI has no times but the order in the file: reordered frames would be late
         context.sample_aspect_ratio = self.shape.pixel_aspect
         context.thread_count = self.options.threads
         # PyAV's default of slice threads makes x264 cut pictures in slices: slower and larger.
@@ -164,6 +168,20 @@ class VideoEncoder:
             packet.dts = packet.pts  # so short a film is not reordered
 
 
+def grid_rate(source: Reader) -> Fraction:
+    """Frames a second of a target that has one rate: the film's base rate, which all its frames' times fall on.
+
+    On the grid of the average rate, frames that are closer than the average would be pushed behind their sound. A film
+    whose times fall on no grid gets one that is fine enough.
+    """
+    average = source.info.rate or Fraction(25)
+    if source.container is None or source.video_stream is None:
+        return average
+    film = source.container.streams[source.video_stream]
+    assert isinstance(film, VideoStream)
+    return max(average, min(film.base_rate or average, _FINEST_GRID))
+
+
 def _open_stream(container: OutputContainer, settings: VideoSettings) -> VideoStream:
     codec = settings.codec
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
@@ -175,7 +193,7 @@ def _open_stream(container: OutputContainer, settings: VideoSettings) -> VideoSt
         stream.codec_context.open()
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         why = _words_for(error, settings)
-        raise OutputError(f"the encoder {codec.name} does not start ({why}); choose another codec") from error
+        raise OutputError(f"the encoder {codec.name} does not start ({why}); choose another codec or format") from error
     return stream
 
 

@@ -15,6 +15,7 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,7 +65,7 @@ def _lasting(moov: bytes, duration: Fraction) -> bytes:
     children = _children(moov)
     head = next(i for i, box in enumerate(children) if box[4:8] == b"mvhd")
     film = next(i for i, box in enumerate(children) if box[4:8] == b"trak" and _handler(box) == b"vide")
-    edited = round(duration * _time_scale(children[head]))
+    edited = ceil(duration * _time_scale(children[head]))  # in milliseconds: rounded down, it may lose a frame
     trak = children[film]
     if any(box[4:8] == b"edts" for box in _children(trak)):
         trak = _edit(trak, (b"edts", b"elst"), lambda elst: _ending_after(elst, edited))

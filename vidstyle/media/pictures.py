@@ -15,7 +15,7 @@ from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
-from vidstyle.media.part_file import PartFile, is_sequence, output_error, sequence_members
+from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, sequence_members
 from vidstyle.media.protocol import CopiedPacket, Reader
 
 _JFIF = ColourInfo(matrix=6, full_range=True)  # ITU-T T.871: always BT.601, always full range
@@ -81,17 +81,11 @@ class PictureWriter:
             raise UsageError(f"{suffix} files are not written with {options.codec}; leave --codec out")
         if options.crf is not None or options.preset is not None or options.bit_depth != 8:
             raise UsageError(f"{suffix} files have 8 bits and no crf or preset; leave them out")
-        frames = source.info.frames
-        if not self._sequence and frames is not None and frames > 1:
-            raise UsageError(self._too_many())
+        refuse_several(self._target, source.info.frames)
         kinds = set() if source.container is None else {stream.type for stream in source.container.streams}
         left = sorted(kinds & {"audio", "subtitle"})
         if left and not (options.audio == "none" and left == ["audio"]):
             self._warnings.append(f"{' and '.join(left)} left out: picture files hold none")
-
-    def _too_many(self) -> str:
-        pattern = f"{self._target.stem}_%04d{self._target.suffix}"
-        return f"{self._target} holds one picture and the film has more; name a sequence, such as {pattern}"
 
     @property
     def frames_written(self) -> int:
@@ -104,7 +98,7 @@ class PictureWriter:
     def write(self, frame: Frame) -> None:
         """Write one picture. Raises OutputError."""
         if not self._sequence and self._frames:
-            raise OutputError(self._too_many())
+            raise OutputError(_too_many(self._target))
         number = self._frames + 1
         part = PartFile(
             self._target.with_name(_numbered(self._target.name, number)) if self._sequence else self._target
@@ -161,6 +155,17 @@ class PictureWriter:
 
     def __exit__(self, *error: object) -> None:
         self.close(commit=error[0] is None)
+
+
+def refuse_several(target: Path, frames: int | None) -> None:
+    """Refuse a single picture's name for a film of several frames; None is a number not known. Raises UsageError."""
+    if is_picture(target) and frames is not None and frames > 1:
+        raise UsageError(_too_many(target))
+
+
+def _too_many(target: Path) -> str:
+    pattern = f"{target.stem}_%04d{target.suffix}"
+    return f"{target} holds one picture and the film has more; name a sequence, such as {pattern}"
 
 
 def _numbered(pattern: str, number: int) -> str:

@@ -21,7 +21,7 @@ from vidstyle.media.film import DecodedFilm
 from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
-from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
+from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence, is_cut_short
 from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
 
@@ -103,6 +103,8 @@ class FilmReader:
             self._container.close()
             raise
         self._note_reductions()
+        if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
+            self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it is grey")
         self._events = self._run()
 
     @property

@@ -24,6 +24,7 @@ SEQUENCE_RATE = Fraction(25)
 """Frames a second of numbered pictures, which have no time of their own, unless told otherwise."""
 
 _PATTERN = re.compile(r"%(0\d+)?d")
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not what a coded picture itself may hold: 0xFF 0x00, and restarts
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Sequence:
 def find_sequence(source: str | Path) -> Sequence | None:
     """The numbered pictures that `source` means; None if it has no `%d` in its name or is itself a file.
 
-    Raises InputError if it is a pattern and nothing matches it.
+    Raises InputError if it is a pattern and nothing matches it, or two pictures have one number (f_1.png, f_01.png).
     """
     path = Path(source)
     parts = _PATTERN.split(path.name)
@@ -58,7 +59,29 @@ def find_sequence(source: str | Path) -> Sequence | None:
     found = sorted((int(match[1]), entry) for match, entry in matches if match)
     if not found:
         raise InputError(f"cannot read '{source}': no picture in '{path.parent}' has such a name")
+    for (number, one), (next_number, other) in pairwise(found):
+        if number == next_number:
+            why = f"{one.name} and {other.name} are both number {number}; rename one"
+            raise InputError(f"cannot read '{source}': {why}")
     return Sequence(path, dict(found))
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether a JPEG file ends before its end-of-image marker; FFmpeg fills up such a picture without a word.
+
+    Marker by marker (ITU-T T.81, B.1.1): the small picture in a photograph's Exif data has such a marker of its own.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return False
+        data = file.read()
+    end = 0
+    while marker := _MARKER.search(data, end):
+        if marker[0] == b"\xff\xd9":
+            return False
+        length = int.from_bytes(data[marker.end() : marker.end() + 2])
+        end = marker.end() + length
+    return True
 
 
 class SequenceReader:
@@ -172,6 +195,7 @@ class SequenceReader:
             try:
                 with self._open_picture(path) as reader:
                     frame = self._scaled(next(iter(reader)))
+                    self._note_losses(frame, reader.warnings)
             except InputError as error:
                 self._notes.add(str(error))
                 continue
@@ -179,6 +203,12 @@ class SequenceReader:
             index += 1
         if index == 0:
             raise InputError("cannot read the sequence: no frames; none of its pictures could be decoded")
+
+    def _note_losses(self, frame: Frame, warnings: list[str]) -> None:
+        for line in warnings:
+            self._notes.add(line)
+        if frame.alpha is not None and not self._info.has_alpha and frame.alpha.min() < 255:
+            self._notes.count("pictures with transparency, laid on black because the first one has none")
 
     def _scaled(self, frame: Frame) -> Frame:
         """The picture at the size of the first."""

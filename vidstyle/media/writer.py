@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from av.stream import Disposition, Stream
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
-from vidstyle.media.codecs import EncodeOptions, holds_alpha, pixel_format, video_encoder
-from vidstyle.media.containers import container_for, holds, supported_codecs
-from vidstyle.media.encoder import VideoEncoder, VideoSettings
+from vidstyle.media.codecs import EncodeOptions, coarsened, counts_frames, holds_alpha, pixel_format, video_encoder
+from vidstyle.media.containers import container_for, holds
+from vidstyle.media.encoder import VideoEncoder, VideoSettings, grid_rate
 from vidstyle.media.live_protocol import SoundFormat
 from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
@@ -68,7 +69,6 @@ class FilmWriter:
 
     def __init__(self, target: str | Path, *, source: Reader, options: EncodeOptions) -> None:
         """Decide about every stream and open the encoders. Raises UsageError, OutputError."""
-        info = source.info
         self._format = container_for(str(target), codec=options.codec)
         self._part = PartFile(target)
         self._warnings: list[str] = []
@@ -77,7 +77,9 @@ class FilmWriter:
         self._started = self._failed = self._closed = False
         self._held: list[Packet[Any]] = []
         self._held_bytes = 0
-        codec = self._choose_codec(info, options)
+        codec = self._choose_codec(source.info, options)
+        grid = grid_rate(source) if self._format.constant_rate or counts_frames(codec) else None
+        info = replace(source.info, rate=grid) if grid else source.info
         alpha = info.has_alpha and holds_alpha(codec)
         shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
         pixels = pixel_format(codec, size=shape.coded, bit_depth=options.bit_depth, alpha=alpha)
@@ -98,7 +100,7 @@ class FilmWriter:
                 info=info,
                 options=options,
                 pixel_format=pixels,
-                time_base=self._time_base(info),
+                time_base=1 / grid if grid else self._time_base(info, codec),
                 shape=shape,
                 alpha=alpha,
                 muxer=self._format.muxer,
@@ -117,7 +119,10 @@ class FilmWriter:
     @property
     def warnings(self) -> list[str]:
         refused = self._refused + sum(route.refused for route in self._routes.values())
-        counted = {"had no usable time": self._times.moved, "were too damaged to keep": refused}
+        counted = {
+            "had no usable time": self._times.moved,
+            "were damaged or coded otherwise than before, and are left out": refused,
+        }
         return [*self._warnings, *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
 
     def _choose_codec(self, info: VideoInfo, options: EncodeOptions) -> av.Codec:
@@ -132,7 +137,7 @@ class FilmWriter:
         return codec
 
     def _offers(self, name: str) -> bool:
-        return video_encoder(name).canonical_name in supported_codecs(self._format.muxer)
+        return holds(self._format, video_encoder(name).canonical_name, "video")
 
     def _say_what_is_lost(self, info: VideoInfo, *, codec: av.Codec, pixels: str, shape: Shape) -> None:
         muxer, (width, height) = self._format.muxer, shape.coded
@@ -146,6 +151,8 @@ class FilmWriter:
             self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
         if self._format.constant_rate:
             self._warnings.append(f"{muxer} has one frame rate and no start times: frames are moved to its grid")
+        elif counts_frames(codec):
+            self._warnings.append(f"{codec.canonical_name} has one frame rate: frames are moved to its grid")
 
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
@@ -160,10 +167,8 @@ class FilmWriter:
         self._warnings.extend(plan.warnings)
         return plan
 
-    def _time_base(self, info: VideoInfo) -> Fraction:
-        if self._format.constant_rate:
-            return 1 / (info.rate or Fraction(25))
-        return Fraction(1, 100) if self._format.muxer == "gif" else info.time_base
+    def _time_base(self, info: VideoInfo, codec: av.Codec) -> Fraction:
+        return Fraction(1, 100) if self._format.muxer == "gif" else coarsened(codec, info.time_base)
 
     def _add_streams(self, source: Reader, plan: RemuxPlan) -> None:
         container = source.container
@@ -266,6 +271,12 @@ class FilmWriter:
         if self._closed:
             return
         self._closed = True
+        try:
+            self._complete(commit)
+        finally:
+            self._part.release()
+
+    def _complete(self, commit: bool) -> None:
         broken, name = self._failed, self._part.target
         try:
             with self._reporting():
