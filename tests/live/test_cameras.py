@@ -17,12 +17,21 @@ import pytest
 
 from tests.live.live_fakes import Collector
 from vidstyle.errors import InputError, UsageError
-from vidstyle.media import camera_device
+from vidstyle.media import camera_device, camera_patience
 from vidstyle.media.camera import device_number, open_camera
+from vidstyle.media.camera_patience import FIRST_PATIENCE, KNOWN_AFTER, PATIENCE, PERIODS, Patience
 from vidstyle.media.camera_probe import has_returned
 from vidstyle.media.camera_stream import without_secrets
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
-from vidstyle.media.live_protocol import CameraEnded, CameraLost, CameraRequest, PictureUnusable
+from vidstyle.media.live_protocol import (
+    Camera,
+    CameraEnded,
+    CameraLost,
+    CameraRequest,
+    PictureNotDue,
+    PictureUnusable,
+)
+from vidstyle.media.pace import JUMP, LATE, SLICE, Pace
 
 
 def jpeg(value: int, size: tuple[int, int] = (160, 120)) -> bytes:
@@ -32,10 +41,15 @@ def jpeg(value: int, size: tuple[int, int] = (160, 120)) -> bytes:
 
 
 class FakeNetworkCamera:
-    """An MJPEG camera on loopback that misbehaves as `mode` says, 25 pictures a second."""
+    """An MJPEG camera on loopback that misbehaves as `mode` says, one picture every `period` seconds.
+
+    "once" is to serve one connection, and none after that.
+    """
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.period = 0.04
+        self.connections = 0
         self.picture = jpeg(90)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/cam.mjpg"
@@ -47,6 +61,7 @@ class FakeNetworkCamera:
                 connection, _ = self._server.accept()
             except OSError:
                 return
+            self.connections += 1
             if self.mode == "drop":
                 connection.close()
             else:
@@ -61,9 +76,10 @@ class FakeNetworkCamera:
                     if self.mode != "stall":
                         head = b"--f\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(self.picture)
                         connection.sendall(head + self.picture + b"\r\n")
-                    time.sleep(0.04)
-            except OSError:
-                return  # the reader has gone
+                    time.sleep(self.period)
+            except OSError:  # the reader has gone
+                if self.mode == "once":
+                    self.mode = "drop"
 
     def close(self) -> None:
         self.mode = "drop"
@@ -77,23 +93,38 @@ def network_camera():
     camera.close()
 
 
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    """Half a second at 20 fps, 64x48, grey rising from frame to frame, with sound."""
-    path = tmp_path / "film.mkv"
+def write_film(path: Path, stamps: list[float]) -> Path:
+    """64x48, pictures at `stamps` (seconds), each 20 grey levels above the one before, with sound in 50 ms pieces."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("ffv1", rate=20)
         video.width, video.height, video.pix_fmt = 64, 48, "bgr0"
         audio = out.add_stream("pcm_s16le", rate=8000)
         audio.layout = "mono"
-        for i in range(10):
-            image = np.full((48, 64, 3), 20 * i, np.uint8)
-            out.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            sound = av.AudioFrame.from_ndarray(np.full((1, 400), 1000 * i, np.int16), format="s16", layout="mono")
+        for i, at in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * i, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(at * 20), Fraction(1, 20)
+            out.mux(video.encode(frame))
+        for i in range(round(stamps[-1] * 20) + 1):
+            sound = av.AudioFrame.from_ndarray(np.full((1, 400), 1000, np.int16), format="s16", layout="mono")
             sound.sample_rate, sound.pts = 8000, 400 * i
             out.mux(audio.encode(sound))
         out.mux(video.encode(None))
     return path
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Half a second at 20 fps, with sound."""
+    return write_film(tmp_path / "film.mkv", [i / 20 for i in range(10)])
+
+
+def next_picture(camera: Camera) -> tuple[int, float]:
+    """The level of a film's next picture, and when (monotonic seconds) it came."""
+    while True:
+        try:
+            return int(camera.read()[0, 0, 0]), time.monotonic()
+        except PictureNotDue:
+            continue
 
 
 def test_a_film_plays_at_its_own_pace_and_ends(film: Path) -> None:
@@ -128,10 +159,72 @@ def test_a_film_loops_without_a_pause_and_its_sound_with_it(film: Path) -> None:
     np.testing.assert_allclose(np.diff(starts), 0.05, atol=0.012)
 
 
+def test_a_film_of_few_pictures_keeps_its_pace(tmp_path: Path) -> None:
+    stamps = [0.0, 0.3, 1.2, 1.5]
+    camera = open_camera(CameraRequest(source=str(write_film(tmp_path / "few.mkv", stamps))))
+    values, times = zip(*[next_picture(camera) for _ in stamps], strict=True)
+    sounds = camera.sounds()
+    camera.close()
+    assert values == (0, 20, 40, 60)
+    np.testing.assert_allclose(np.subtract(times, times[0]), stamps, atol=0.08)
+    assert sounds[0].captured == pytest.approx(times[0], abs=0.08)
+    np.testing.assert_allclose(np.diff([s.captured for s in sounds]), 0.05, atol=0.002)
+
+
+def test_the_sound_of_a_film_is_given_when_it_is_nearly_due(tmp_path: Path) -> None:
+    camera = open_camera(CameraRequest(source=str(write_film(tmp_path / "pause.mkv", [0.0, 5.0]))))
+    next_picture(camera)
+    with pytest.raises(PictureNotDue):
+        camera.read()
+    sounds = camera.sounds()
+    camera.close()
+    assert 0.5 < sounds[-1].captured - time.monotonic() < 1.1
+
+
+def test_the_clock_of_a_film_is_set_where_its_stamps_jump_but_not_in_its_pauses() -> None:
+    pace = Pace()
+    pace.begin(0.0)
+    began = time.monotonic()
+    assert not pace.wait(5.0)
+    assert time.monotonic() - began == pytest.approx(SLICE, abs=0.05)
+    for jumped in (JUMP + 1, JUMP + 1 - 2 * LATE):
+        assert pace.wait(jumped)
+        assert pace.moment(jumped) == pytest.approx(time.monotonic(), abs=0.05)
+
+
+def test_the_pause_of_a_film_is_no_loss_and_can_be_ended(start_session, tmp_path: Path) -> None:
+    stamps = [i / 20 for i in range(10)]  # enough for the camera's pace to be known
+    path = write_film(tmp_path / "pause.mkv", [*stamps, 30.0])
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=str(path))))
+    session.wait_for(lambda: session.loop.statistics.as_json()["captured"] == 10)
+    time.sleep(PATIENCE + 0.5)
+    assert session.loop.capture.state.phase == "live"
+    began = time.monotonic()
+    report = session.finish()
+    assert time.monotonic() - began < 1.0
+    assert (report["captured"], report["repeated"], report["warnings"]) == (10, 0, [])
+
+
+def test_a_stream_without_stamps_plays_at_its_rate_and_loops_though_it_cannot_be_sought(tmp_path: Path) -> None:
+    path = tmp_path / "bare.h264"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "10"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for i in range(10):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * i, np.uint8), format="rgb24")))
+        out.mux(video.encode(None))
+    camera = open_camera(CameraRequest(source=str(path), loop=True))
+    values, times = zip(*[next_picture(camera) for _ in range(25)], strict=True)
+    camera.close()
+    np.testing.assert_allclose(values, [20 * (i % 10) for i in range(25)], atol=8)
+    np.testing.assert_allclose(np.subtract(times, times[0]), np.arange(25) / 25, atol=0.08)
+
+
 def test_a_network_camera_is_read_and_its_silence_noticed_within_two_seconds(network_camera) -> None:
     camera = open_camera(CameraRequest(source=network_camera.url))
     assert camera.info.width == 160
-    for _ in range(5):
+    for _ in range(KNOWN_AFTER + 1):
         assert abs(int(camera.read()[60, 80, 0]) - 90) < 3
     network_camera.mode = "stall"
     began = time.monotonic()
@@ -147,24 +240,68 @@ def test_a_network_camera_is_read_and_its_silence_noticed_within_two_seconds(net
 
 
 @pytest.mark.parametrize("trouble", ["stall", "drop"])
-def test_a_session_survives_and_recovers_within_a_second(start_session, network_camera, trouble: str) -> None:
+def test_a_session_survives_and_recovers_within_three_seconds(start_session, network_camera, trouble: str) -> None:
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=network_camera.url)))
+    session.wait_for(lambda: len(output.frames) >= 15)
+    network_camera.mode = trouble
+    session.wait_for(lambda: session.loop.capture.state.phase == "lost", timeout=2.0)
+    session.wait_for(lambda: any(f.repeated for f in output.frames), timeout=1.0)
+    time.sleep(3.5)  # long enough for the back-off to have grown as far as it does
+    network_camera.mode = "ok"
+    back = time.monotonic()
+    session.wait_for(lambda: not output.frames[-1].repeated and output.times[-1] > back, timeout=3.0)
+    report = session.finish()
+    assert report["reconnects"] >= 1
+    assert report["captured"] == report["delivered"] + report["dropped"]
+
+
+def test_a_sender_for_one_connection_is_found_again(start_session, network_camera) -> None:
     output = Collector()
     session = start_session(
         [output],
         camera=lambda: open_camera(CameraRequest(source=network_camera.url)),
         has_returned=lambda: has_returned(network_camera.url),
     )
-    session.wait_for(lambda: len(output.frames) >= 15)
-    network_camera.mode = trouble
+    session.wait_for(lambda: len(output.frames) >= 5)
+    network_camera.mode = "drop"
     session.wait_for(lambda: session.loop.capture.state.phase == "lost", timeout=2.0)
-    session.wait_for(lambda: any(f.repeated for f in output.frames), timeout=1.0)
-    time.sleep(4.5)  # long enough for the back-off to have grown beyond a second
-    network_camera.mode = "ok"
+    time.sleep(0.5)
+    network_camera.mode = "once"
     back = time.monotonic()
-    session.wait_for(lambda: not output.frames[-1].repeated and output.times[-1] > back, timeout=1.0)
-    report = session.finish()
-    assert report["reconnects"] >= 1
-    assert report["captured"] == report["delivered"] + report["dropped"]
+    session.wait_for(lambda: not output.frames[-1].repeated and output.times[-1] > back, timeout=4.0)
+    session.finish()
+
+
+def test_a_look_for_a_lost_camera_connects_to_nobody(network_camera) -> None:
+    for scheme in ("http", "https", "tcp", "rtsp", "rtmp"):
+        assert not has_returned(network_camera.url.replace("http", scheme))
+    time.sleep(0.1)
+    assert network_camera.connections == 0
+
+
+def test_a_slow_camera_is_waited_for_as_its_pace_demands(start_session, network_camera, monkeypatch) -> None:
+    monkeypatch.setattr(camera_patience, "PATIENCE", 0.2)
+    monkeypatch.setattr(camera_patience, "KNOWN_AFTER", 3)
+    network_camera.period = 0.4
+    output = Collector()
+    session = start_session([output], camera=lambda: open_camera(CameraRequest(source=network_camera.url)))
+    session.wait_for(lambda: len(output.frames) >= 7)
+    assert session.loop.statistics.as_json()["reconnects"] == 0
+    assert not any(f.repeated for f in output.frames)
+    network_camera.mode = "stall"
+    session.wait_for(lambda: session.loop.capture.state.phase == "lost", timeout=0.4 * (PERIODS + 1))
+    session.finish()
+
+
+def test_patience_is_that_of_the_first_pictures_then_of_the_cameras_pace() -> None:
+    slow, quick = Patience(), Patience()
+    for index in range(KNOWN_AFTER + 1):
+        assert float(slow) == FIRST_PATIENCE
+        slow.came(2.0 * max(0, index - 3))  # the first four waited in a buffer
+        quick.came(index / 25)
+    assert float(slow) == 2.0 * PERIODS
+    assert float(quick) == PATIENCE
 
 
 def test_the_notice_says_what_happened_on_the_picture(start_session, network_camera) -> None:

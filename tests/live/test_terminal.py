@@ -75,6 +75,22 @@ def test_keys_steer_the_session_and_q_ends_it(terminal: Terminal) -> None:
     assert terminal.is_restored()
 
 
+def test_keys_work_again_after_a_shell_had_the_terminal(terminal: Terminal) -> None:
+    """Ctrl-Z and `fg`: a shell leaves the terminal in lines."""
+    terminal.wait_for("painting with")
+    terminal.press("m")
+    terminal.wait_for("mirror on")
+    terminal.process.send_signal(signal.SIGSTOP)
+    termios.tcsetattr(terminal.theirs, termios.TCSANOW, terminal.before)
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.press("m")
+    terminal.wait_for("mirror off", timeout=5.0)
+    assert not terminal.is_restored()
+    terminal.press("q")
+    terminal.process.communicate(timeout=20)
+    assert terminal.is_restored()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_signals_leave_the_terminal_as_it_was(terminal: Terminal, number: int, code: int) -> None:
     terminal.wait_for("painting with")

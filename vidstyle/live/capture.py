@@ -13,16 +13,25 @@ from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.live.mailbox import Mailbox
 from vidstyle.live.statistics import Clock, Statistics
-from vidstyle.media.live_protocol import Camera, CameraEnded, CameraInfo, LiveFrame, PictureUnusable, Sound
+from vidstyle.media.camera_patience import Patience
+from vidstyle.media.live_protocol import (
+    Camera,
+    CameraEnded,
+    CameraInfo,
+    LiveFrame,
+    PictureNotDue,
+    PictureUnusable,
+    Sound,
+)
 
-BACK_OFF = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds before each attempt to open a lost camera again; the last holds for all further ones."""
+BACK_OFF = (0.0, 1.0, 2.0)
+"""Seconds before each attempt to open a lost camera again; the last holds for all further ones.
+
+They stay short: at most cameras the attempt is the only look whether they are back.
+"""
 
 LOOK_EVERY = 0.25
 """Seconds between quick looks whether the camera is back."""
-
-STALL = 1.5
-"""Seconds without a picture after which the camera counts as stalled, whatever its driver says."""
 
 Phase = Literal["starting", "live", "lost", "ended", "failed"]
 OpenCamera = Callable[[], Camera]
@@ -71,7 +80,8 @@ class Capture:
         self._back_off = back_off
         self._clock = clock
         self._state = CameraState(phase="starting")
-        self._last_picture: float | None = None
+        self._last_sign: float | None = None  # of a picture, or of the pause of a film
+        self._patience = Patience()
         self._stop = threading.Event()
         self._going = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vidstyle-capture", daemon=True)
@@ -82,8 +92,8 @@ class Capture:
     @property
     def state(self) -> CameraState:
         """The camera's state; a driver that hangs shows as lost although its thread still waits."""
-        state, last = self._state, self._last_picture
-        if state.phase == "live" and last is not None and self._clock() - last > STALL:
+        state, last = self._state, self._last_sign
+        if state.phase == "live" and last is not None and self._clock() - last > self._patience.seconds:
             return CameraState(phase="lost", message="the camera gives no picture")
         return state
 
@@ -112,7 +122,7 @@ class Capture:
                     self._state = CameraState(phase="ended")
                     break
                 except InputError as error:
-                    if self._last_picture is None:
+                    if self._last_sign is None:
                         self._state = CameraState(phase="failed", message=str(error), error=error)
                         break
                     self._wait_for_return(error)
@@ -123,11 +133,15 @@ class Capture:
         camera = self._open_camera()
         try:
             self.info = camera.info
-            if self._last_picture is not None:
+            self._patience = Patience()
+            if self._last_sign is not None:
                 self._statistics.camera_reconnected()
             while not self._stop.is_set():
                 try:
                     image = camera.read()
+                except PictureNotDue:
+                    self._last_sign = self._clock()
+                    continue
                 except PictureUnusable:
                     self.unreadable += 1
                     continue
@@ -147,7 +161,8 @@ class Capture:
         now = self._clock()
         self._statistics.captured()
         self._attempt = 0
-        self._last_picture = now
+        self._last_sign = now
+        self._patience.came(now)
         self._state = CameraState(phase="live")
         if now < self._next_due - self._least_gap / 4:
             self._statistics.dropped("above --fps")

@@ -17,8 +17,8 @@ from vidstyle.media.live_protocol import LiveFrame, LiveOutput, OutputLost, Pict
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before each further attempt to reach a receiver; the last holds for all further ones."""
 
-SOUND_KEPT = 200
-"""Pieces of sound (about 20 ms each) kept for an output that is busy; older ones are lost."""
+SOUND_KEPT = 1000
+"""Pieces of sound (about 20 ms each) kept for an output that is busy or without pictures; older ones are lost."""
 
 PAUSE = 2.5
 """Periods without a new picture after which the last one is repeated for a steady output."""

@@ -115,8 +115,9 @@ else:
             if os.tcgetpgrp(terminal) != os.getpgrp():  # who reads in the background is stopped
                 time.sleep(LOOK_EVERY)
                 return ""
-            if before is None:
-                before = termios.tcgetattr(terminal)
+            now = termios.tcgetattr(terminal)
+            if before is None or now[tty.LFLAG] & termios.ICANON:  # after Ctrl-Z and `fg` shells leave lines on
+                before = now
                 tty.setcbreak(terminal, termios.TCSANOW)
             if not select.select([terminal], [], [], LOOK_EVERY)[0]:
                 return ""

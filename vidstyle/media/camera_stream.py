@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
+from vidstyle.media.camera_patience import FIRST_PATIENCE, Patience
 from vidstyle.media.colour import SWS_MATRIX, source_colour
 from vidstyle.media.live_protocol import (
     CameraEnded,
     CameraInfo,
     CameraLost,
     CameraRequest,
+    PictureNotDue,
     PictureUnusable,
     Sound,
     SoundFormat,
@@ -31,45 +37,45 @@ from vidstyle.media.orientation import orientation_of
 from vidstyle.media.pace import Pace
 from vidstyle.media.upright import PictureFilter
 
-PATIENCE = 1.5
-"""Seconds without data after which a stream that has worked counts as lost."""
+SOUND_LEAD = 1.0
+"""Seconds before its time at which sound is given: films of slow pictures are read far ahead; outputs keep little."""
 
-FIRST_PATIENCE = 10.0
-"""Seconds a stream may take to be opened and understood."""
+SOUND_KEPT = 3000
+"""Pieces of sound (about 20 ms each) kept until then; where there are more, their stamps are not the picture's."""
 
 _LIVE_OPTIONS = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
+
+
+OpenSource = Callable[[Patience], InputContainer]
+"""Opens what the camera reads from, and waits for its data as long as told. Raises InputError."""
 
 
 class StreamCamera:
     """A stream as it comes; one of known length, or made by a filter, is played at its own pace.
 
-    `finite` streams end (or begin again, with the request's `loop`), others can only be lost.
+    Films and streams of known length end (or begin again, with the request's `loop`), others can only be lost.
     """
 
-    def __init__(self, container: InputContainer, request: CameraRequest, *, finite: bool) -> None:
-        if not container.streams.video:
-            container.close()
-            raise InputError(f"{without_secrets(request.source)}: no picture in it, only sound or data")
+    def __init__(self, open_source: OpenSource, request: CameraRequest, *, is_film: bool = False) -> None:
+        self._open_source = open_source
         self._request = request
-        self._container = container
-        self._finite = finite
-        self._paced = finite or request.source.startswith("lavfi:")
-        self._video: VideoStream = container.streams.video[0]
-        self._audio: AudioStream | None = next(iter(container.streams.audio), None)
-        # Threads over frames would hold back as many pictures as there are threads.
-        self._video.thread_type = "AUTO" if finite else "SLICE"
+        self._patience = Patience()
+        self._container = open_source(self._patience)
+        self._finite = is_film or self._container.duration is not None
+        self._paced = self._finite or request.source.startswith("lavfi:")
+        self._find_streams()
         self._reformatter = VideoReformatter()
         self._upright: PictureFilter | None = None
         self._pace = Pace()
-        self._sounds: list[tuple[av.AudioFrame, float]] = []
+        self._sounds: deque[tuple[av.AudioFrame, float]] = deque()
         self._offset = self._end = 0.0
         self._pictures = self._decode()
         self.info = self._describe()
 
     def read(self) -> ImageArray:
-        """The next picture; see `Camera.read`."""
+        """The next picture; see `Camera.read`. Raises PictureNotDue too, in the pauses of a film."""
         try:
-            return next(self._pictures)
+            image = next(self._pictures)
         except StopIteration:
             if not self._finite:
                 raise CameraLost(f"{self.info.name}: the stream was closed at the other end") from None
@@ -79,28 +85,56 @@ class StreamCamera:
             self._pictures = self._decode()
             raise PictureUnusable(f"{self.info.name}: a picture that cannot be decoded ({error.strerror})") from error
         except (av.error.ExitError, av.error.TimeoutError) as error:
-            raise CameraLost(f"{self.info.name}: nothing came for {PATIENCE:g} s") from error
+            raise CameraLost(f"{self.info.name}: nothing came for {self._patience.seconds:.3g} s") from error
         except (av.error.FFmpegError, OSError) as error:
             raise CameraLost(f"{self.info.name}: {error.strerror or error}") from error
-        self._offset, self._end = self._end, 0.0
-        self._container.seek(0)
-        self._pictures = self._decode()
+        else:
+            if image is None:
+                raise PictureNotDue(f"{self.info.name}: the next picture is not due yet")
+            return image
+        self._begin_again()
         return self.read()
 
     def sounds(self) -> list[Sound]:
         if not self._pace.has_begun:
             return []
-        heard, self._sounds = self._sounds, []
-        return [Sound(samples=samples, captured=self._pace.moment(at)) for samples, at in heard]
+        until = time.monotonic() + SOUND_LEAD
+        heard = []
+        while self._sounds and (self._pace.moment(self._sounds[0][1]) <= until or len(self._sounds) > SOUND_KEPT):
+            samples, at = self._sounds.popleft()
+            heard.append(Sound(samples=samples, captured=self._pace.moment(at)))
+        return heard
 
     def close(self) -> None:
         self._container.close()
         # The generator holds this camera: without it, decoders and pictures go at once and wait for no collector.
         self._pictures = iter(())
 
-    def _decode(self) -> Iterator[ImageArray]:
-        streams = [self._video, self._audio] if self._audio else [self._video]
-        packets = self._container.demux(streams)
+    def _find_streams(self) -> None:
+        """Take the container's first picture and sound. Raises InputError where there is no picture."""
+        streams = self._container.streams
+        if not streams.video:
+            self._container.close()
+            raise InputError(f"{without_secrets(self._request.source)}: no picture in it, only sound or data")
+        self._video: VideoStream = streams.video[0]
+        self._audio: AudioStream | None = next(iter(streams.audio), None)
+        # Threads over frames would hold back as many pictures as there are threads.
+        self._video.thread_type = "AUTO" if self._finite else "SLICE"
+
+    def _begin_again(self) -> None:
+        """Back to the film's beginning; one that cannot be sought is opened anew. Raises InputError."""
+        self._offset, self._end = self._end, 0.0
+        try:
+            self._container.seek(0)
+        except (av.error.FFmpegError, OSError):
+            self._container.close()
+            self._container = self._open_source(self._patience)
+            self._find_streams()
+        self._pictures = self._decode()
+
+    def _decode(self) -> Iterator[ImageArray | None]:
+        """The pictures when they are due, and None until then."""
+        packets = self._packets()
         while True:
             try:
                 packet = next(packets)
@@ -112,12 +146,27 @@ class StreamCamera:
                 elif isinstance(frame, av.VideoFrame) and not self._is_half(frame):
                     yield from self._on_time(frame)
 
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Everything from the container, which is waited for as patiently as the camera's pace demands."""
+        streams = [self._video, self._audio] if self._audio else [self._video]
+        while True:
+            patience = self._patience.seconds
+            for packet in self._container.demux(streams):
+                if packet.stream is self._video:
+                    self._patience.came(time.monotonic())
+                yield packet
+                # PyAV takes the patience when it begins to demux. Empty packets are the end: there is no more.
+                if self._patience.seconds != patience and packet.size:
+                    break
+            else:
+                return
+
     def _is_half(self, frame: av.VideoFrame) -> bool:
         """Whether it is a damaged JPEG, which stays half a picture; other codecs repair themselves."""
         return bool(frame.is_corrupt) and self._video.codec_context.name == "mjpeg"
 
-    def _on_time(self, frame: av.VideoFrame) -> Iterator[ImageArray]:
-        """The frame's picture (or two, or none, where films are deinterlaced), when its time has come."""
+    def _on_time(self, frame: av.VideoFrame) -> Iterator[ImageArray | None]:
+        """The frame's picture (or two, or none, where films are deinterlaced) when it is due, and None until then."""
         frames = [frame]
         if self._finite and frame.pts is not None:
             if self._upright is None:
@@ -125,7 +174,8 @@ class StreamCamera:
                 self._upright = PictureFilter(orientation=orientation_of(frame), time_base=base, notes=Notes())
             frames = self._upright.push(frame)
         for ready in frames:
-            at = self._offset + float(ready.time or 0)
+            # Streams without stamps, such as bare H.264, have their rate.
+            at = max(self._offset, self._end) if ready.time is None else self._offset + float(ready.time)
             image = self._picture(ready)
             period = 1 / float(self._video.average_rate) if self._video.average_rate else 0.04
             self._end = max(self._end, at + period)
@@ -135,7 +185,8 @@ class StreamCamera:
                 self._pace.begin(at)
                 continue
             if self._paced:
-                self._pace.wait(at)
+                while not self._pace.wait(at):
+                    yield None
             else:
                 self._pace.follow(at)
             yield image
@@ -174,18 +225,24 @@ class StreamCamera:
 
 def open_film(request: CameraRequest) -> StreamCamera:
     """A film file, played at its own pace. Raises InputError."""
-    return StreamCamera(open_container(request.source), request, finite=True)
+    return StreamCamera(lambda patience: open_container(request.source), request, is_film=True)
 
 
 def open_stream(request: CameraRequest) -> StreamCamera:
     """A URL, or `FORMAT:DEVICE` for a capture device of FFmpeg's. Raises InputError telling what is wrong."""
+    return StreamCamera(lambda patience: _open_stream(request, patience), request)
+
+
+def _open_stream(request: CameraRequest, patience: Patience) -> InputContainer:
     source, options, form = request.source, dict(_LIVE_OPTIONS), None
     if "://" not in source:
         form, source = source.split(":", 1)
         options = _device_options(request) if form != "lavfi" else {}
     name = without_secrets(request.source)
+    # Any object that is a number will do; of this one PyAV asks anew whenever it begins to demux.
+    timeout = FIRST_PATIENCE, cast(float, patience)
     try:
-        container = av.open(source, format=form, options=options, timeout=(FIRST_PATIENCE, PATIENCE))
+        return av.open(source, format=form, options=options, timeout=timeout)
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError) as error:
         raise InputError(f"{name} is forbidden: {error.strerror}; check user, password and permissions") from error
     except (av.error.HTTPNotFoundError, FileNotFoundError) as error:
@@ -196,7 +253,6 @@ def open_stream(request: CameraRequest) -> StreamCamera:
         busy = isinstance(error, OSError) and error.errno == 16
         words = "is busy: another program uses it" if busy else f"cannot be opened: {getattr(error, 'strerror', error)}"
         raise InputError(f"{name} {words}") from error
-    return StreamCamera(container, request, finite=container.duration is not None)
 
 
 def without_secrets(source: str) -> str:

@@ -28,6 +28,10 @@ class PictureUnusable(InputError):
     """One picture could not be decoded; the next one may be fine."""
 
 
+class PictureNotDue(InputError):
+    """A film pauses: its next picture is there, and its time has not come yet."""
+
+
 class OutputLost(OutputError):
     """The receiver is not there (any more): trying again later makes sense."""
 
@@ -114,8 +118,8 @@ class Camera(Protocol):
     def read(self) -> ImageArray:
         """The next picture, (H, W, 3) uint8 RGB, as soon as it is there.
 
-        Raises PictureUnusable, CameraLost (after at most two seconds without a picture, longer for
-        the first), CameraEnded.
+        Raises PictureUnusable, CameraLost (after at most two seconds without a picture, longer for the first ones and
+        for a slow camera), CameraEnded, and for a film that plays in its own time PictureNotDue.
         """
         ...
 

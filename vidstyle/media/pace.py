@@ -5,7 +5,13 @@ from __future__ import annotations
 import time
 
 LATE = 0.25
-"""Seconds behind or ahead after which the film's clock is set again instead of rushing or waiting."""
+"""Seconds behind (live: or ahead) after which the film's clock is set again instead of rushing."""
+
+JUMP = 60.0
+"""Seconds ahead from which it is no pause of the film, but stamps that have jumped: the clock is set again."""
+
+SLICE = 0.1
+"""Seconds of a film's pause that are slept at once, so that who wants to end it gets through."""
 
 
 class Pace:
@@ -24,13 +30,17 @@ class Pace:
         """When `film_time` is due, in seconds of `time.monotonic()`."""
         return self._start + film_time
 
-    def wait(self, film_time: float) -> None:
-        """Sleep until `film_time` is due. Far behind or ahead of it, the clock is set: it is due now."""
+    def wait(self, film_time: float) -> bool:
+        """Sleep until `film_time` is due, but at most `SLICE` seconds; whether it is due now.
+
+        Far behind it, or after a jump ahead, the clock is set: it is due now.
+        """
         wait = self.moment(film_time) - time.monotonic()
-        if abs(wait) > LATE:
+        if not -LATE <= wait <= JUMP:
             self.begin(film_time)
         elif wait > 0:
-            time.sleep(wait)
+            time.sleep(min(wait, SLICE))
+        return wait <= SLICE or wait > JUMP
 
     def follow(self, film_time: float) -> None:
         """A live stream delivered `film_time` just now; the clock is set only if it has run away."""

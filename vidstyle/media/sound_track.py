@@ -27,7 +27,7 @@ AHEAD = 0.1
 LAG = 1.0
 """Seconds without sound after which silence takes its place, so that no muxer waits for it."""
 
-KEPT = 500
+KEPT = 1000
 """Pieces of sound (about 20 ms each) that may wait for their picture: films have them up to seconds ahead."""
 
 _BIT_RATE = 128_000
