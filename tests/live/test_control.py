@@ -286,9 +286,12 @@ def test_a_recording_that_does_not_finish_is_told(tmp_path: Path, monkeypatch) -
     said: list[str] = []
     picture = PictureFormat(width=160, height=96, rate=Fraction(30))
     recorder = Recorder(lambda path: Collector(), picture, Statistics(time.monotonic), said.append)
-    monkeypatch.setattr(Outlet, "stop", lambda self, timeout=None: False)
     recorder.follow(str(tmp_path / "slow.mp4"))
-    recorder.stop()
+    [outlet] = recorder.outlets()
+    with monkeypatch.context() as hanging:
+        hanging.setattr(Outlet, "stop", lambda self, timeout=None: False)
+        recorder.stop()
+    assert outlet.stop()
     assert len(recorder.errors) == 1
     assert f"did not finish in time; what there is lies in {tmp_path / 'slow.mp4.part'}" in said[-1]
 
