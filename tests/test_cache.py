@@ -15,7 +15,7 @@ from vidstyle import cache, diagnosis
 from vidstyle.backends.protocol import EngineSpec
 from vidstyle.backends.registry import open_engine
 from vidstyle.cache import cache_folder, stand_in
-from vidstyle.styles import Library
+from vidstyle.library import Library
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from vidstyle import diagnosis, styles
+from vidstyle import diagnosis
 from vidstyle.cli.app import run
 from vidstyle.diagnosis import Finding
 
 
 @pytest.fixture(autouse=True)
 def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(styles, "shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
 
 
 def states(found: diagnosis.Diagnosis, topic: str) -> dict[str, str]:

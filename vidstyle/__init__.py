@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from vidstyle.fileloop import Progress
     from vidstyle.frames import ColourInfo, Frame, FrameBatch, VideoInfo
+    from vidstyle.library import Library
     from vidstyle.media.protocol import CopiedPacket
     from vidstyle.media.reader import open_reader
     from vidstyle.media.writer import EncodeOptions, open_writer
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from vidstyle.pipeline import render
     from vidstyle.report import RenderReport
     from vidstyle.settings import RenderOptions, Size
-    from vidstyle.styles import Library, Style, StyleCard, StyleMix
+    from vidstyle.styles import Style, StyleCard, StyleMix
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _PLACES = {
     ),
     "fileloop": ("Progress",),
     "frames": ("ColourInfo", "Frame", "FrameBatch", "VideoInfo"),
+    "library": ("Library",),
     "media.protocol": ("CopiedPacket",),
     "media.reader": ("open_reader",),
     "media.writer": ("EncodeOptions", "open_writer"),
@@ -61,7 +63,7 @@ _PLACES = {
     "pipeline": ("render",),
     "report": ("RenderReport",),
     "settings": ("RenderOptions", "Size"),
-    "styles": ("Library", "Style", "StyleCard", "StyleMix"),
+    "styles": ("Style", "StyleCard", "StyleMix"),
 }
 
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}

@@ -125,7 +125,8 @@ def _devices() -> Iterator[Finding]:
 
 
 def _styles() -> Iterator[Finding]:
-    from vidstyle.styles import DEFAULT_NETWORK, Library
+    from vidstyle.library import Library
+    from vidstyle.styles import DEFAULT_NETWORK
 
     library = Library()
     names = library.network_names()

@@ -8,9 +8,10 @@ import numpy as np
 
 from vidstyle.backends.protocol import Say
 from vidstyle.errors import UsageError
+from vidstyle.library import Library, user_data
 from vidstyle.networks.foreign.formats import read_network
 from vidstyle.networks.network import load_network
-from vidstyle.styles import IDENTITY, Library, StyleCard, check_name, user_data
+from vidstyle.styles import IDENTITY, StyleCard, check_name
 
 
 def import_style(

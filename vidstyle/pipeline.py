@@ -17,6 +17,7 @@ from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
 from vidstyle.gatys.options import parse_painting
 from vidstyle.interrupts import StopRequest, interruptible, stop_requests
+from vidstyle.library import Library
 from vidstyle.media import nvdec
 from vidstyle.media.protocol import FrameSource, Reader, Writer
 from vidstyle.media.reader import FilmReader, open_reader
@@ -25,7 +26,7 @@ from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
-from vidstyle.styles import Library, parse_style
+from vidstyle.styles import parse_style
 
 LARGEST_DEFAULT_BATCH = 4
 """Most frames painted at once where nobody asked: more cost memory and gain little."""

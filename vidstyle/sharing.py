@@ -16,8 +16,9 @@ from typing import IO
 
 from vidstyle.errors import InputError, StyleError, UsageError
 from vidstyle.frames import StyleVector
+from vidstyle.library import Library, user_data
 from vidstyle.networks.network import parse_vector, read_small
-from vidstyle.styles import IDENTITY, Library, StyleCard, user_data
+from vidstyle.styles import IDENTITY, StyleCard
 
 CARD = "card.json"
 

@@ -44,8 +44,9 @@ def pictures(
 ) -> None:
     """Content and style loss, shift error and noise gain of painted photographs."""
     from vidstyle.backends.cpu import guard
+    from vidstyle.library import Library
     from vidstyle.painter import Look, Painter
-    from vidstyle.styles import Library, parse_style
+    from vidstyle.styles import parse_style
 
     if painted is not None:
         _refuse_to_paint(ctx)
