@@ -171,6 +171,14 @@ def test_a_film_of_few_pictures_keeps_its_pace(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff([s.captured for s in sounds]), 0.05, atol=0.002)
 
 
+def test_a_film_whose_clock_does_not_begin_at_0_loops_without_a_pause(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "late.mkv", [2 + i / 20 for i in range(6)])
+    camera = open_camera(CameraRequest(source=str(film), loop=True))
+    times = [next_picture(camera)[1] for _ in range(15)]
+    camera.close()
+    np.testing.assert_allclose(np.diff(times), 0.05, atol=0.1)
+
+
 def test_the_sound_of_a_film_is_given_when_it_is_nearly_due(tmp_path: Path) -> None:
     camera = open_camera(CameraRequest(source=str(write_film(tmp_path / "pause.mkv", [0.0, 5.0]))))
     next_picture(camera)
@@ -301,6 +309,10 @@ def test_patience_is_that_of_the_first_pictures_then_of_the_cameras_pace() -> No
         slow.came(2.0 * max(0, index - 3))  # the first four waited in a buffer
         quick.came(index / 25)
     assert float(slow) == 2.0 * PERIODS
+    assert float(quick) == PATIENCE
+    quick.begin_again()  # after an outage, which is no gap of the camera's
+    quick.came(1000.0)
+    quick.came(1000.04)
     assert float(quick) == PATIENCE
 
 

@@ -235,6 +235,18 @@ def test_an_ffmpeg_that_talks_or_takes_nothing_does_not_hold_us_up(monkeypatch, 
     way.hang_up()
 
 
+def test_an_srt_listener_waits_for_its_receiver(monkeypatch, tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text('#!/bin/sh\ncase "$*" in *-protocols*) echo srt;; *) sleep 1; exec cat > /dev/null;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(transport, "PATIENCE", 0.2)
+    way = transport.ProgramTransport("srt://127.0.0.1:9000?mode=listener&latency=20")
+    way.connect()
+    assert way.write(bytes(2**18)) == 2**18  # more than the pipe holds
+    way.hang_up()
+
+
 def test_what_ffmpeg_says_of_srt_is_told_without_the_passphrase(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     program = tmp_path / "ffmpeg"

@@ -154,6 +154,24 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 
 
 @posix
+def test_where_a_lock_would_keep_us_out_ourselves_there_is_none(tmp_path: Path, monkeypatch) -> None:
+    """On Windows' shares a lock is the file's: FFmpeg, which opens it once more, could not write a byte."""
+    part = PartFile(tmp_path / "out.mp4")
+    with monkeypatch.context() as share:
+        share.setattr(
+            Path, "open", lambda *args, **kwargs: fail_with(PermissionError(errno.EACCES, "Permission denied"))
+        )
+        part.create()
+    check_target(None, tmp_path / "out.mp4")
+    part.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def fail_with(error: Exception) -> None:
+    raise error
+
+
+@posix
 def test_a_writer_leaves_another_runs_file_alone(tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     frames = noise(4)

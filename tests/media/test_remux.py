@@ -592,7 +592,8 @@ def test_a_second_film_is_left_out_and_said(tmp_path: Path) -> None:
     assert kinds(tmp_path / "out.mkv") == [("video", "h264")]
 
 
-def test_times_that_run_backward_are_moved_and_counted() -> None:
+@pytest.mark.parametrize(("muxer", "moved", "counted"), [("mp4", ("10.125", "10.25"), 2), ("asf", ("11", "12"), 3)])
+def test_times_that_run_backward_are_moved_and_counted(muxer: str, moved: tuple[str, ...], counted: int) -> None:
     with av.open("x.mp4", "w", format="mp4") as film:
         stream = film.add_stream("aac", rate=RATE)
         times_given = [0, 10, 10, 4, None, 30]
@@ -602,7 +603,7 @@ def test_times_that_run_backward_are_moved_and_counted() -> None:
             packet.pts = packet.dts = dts
             packet.time_base, packet.stream = Fraction(1, 1000), stream
             given_packets.append(packet)
-        order = OrderedTimes()
+        order = OrderedTimes(muxer)
         placed = [p.dts * p.time_base * 1000 for p in order.in_order(given_packets)]
-        assert placed == [0, 10, Fraction("10.125"), Fraction("10.25"), 30]
-        assert order.moved == 2  # the one without a time, and the one that is not where a clock of milliseconds has it
+        assert placed == [0, 10, *map(Fraction, moved), 30]
+        assert order.moved == counted  # the one without a time, and those that are not where milliseconds have them

@@ -133,7 +133,7 @@ class Capture:
         camera = self._open_camera()
         try:
             self.info = camera.info
-            self._patience = Patience()
+            self._patience.begin_again()
             if self._last_sign is not None:
                 self._statistics.camera_reconnected()
             while not self._stop.is_set():

@@ -36,5 +36,9 @@ class Patience:
         if len(self._gaps) == KNOWN_AFTER:
             self.seconds = max(PATIENCE, PERIODS * max(self._gaps))
 
+    def begin_again(self) -> None:
+        """The camera was opened once more: its pace stays, the time in between counts for nothing."""
+        self._last = None
+
     def __float__(self) -> float:
         return self.seconds

@@ -69,6 +69,7 @@ class StreamCamera:
         self._pace = Pace()
         self._sounds: deque[tuple[av.AudioFrame, float]] = deque()
         self._offset = self._end = 0.0
+        self._begin: float | None = None  # the first picture's time, which need not be 0
         self._pictures = self._decode()
         self.info = self._describe()
 
@@ -123,7 +124,7 @@ class StreamCamera:
 
     def _begin_again(self) -> None:
         """Back to the film's beginning; one that cannot be sought is opened anew. Raises InputError."""
-        self._offset, self._end = self._end, 0.0
+        self._offset, self._end = self._end - (self._begin or 0.0), 0.0
         try:
             self._container.seek(0)
         except (av.error.FFmpegError, OSError):
@@ -176,6 +177,7 @@ class StreamCamera:
         for ready in frames:
             # Streams without stamps, such as bare H.264, have their rate.
             at = max(self._offset, self._end) if ready.time is None else self._offset + float(ready.time)
+            self._begin = at if self._begin is None else self._begin
             image = self._picture(ready)
             period = 1 / float(self._video.average_rate) if self._video.average_rate else 0.04
             self._end = max(self._end, at + period)

@@ -26,15 +26,19 @@ from vidstyle.media.shape import Shape
 
 _SECONDS_BETWEEN_KEYFRAMES = 5
 _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
-_FINEST_GRID = Fraction(240)  # a multiple of most rates; no frame is moved by more than 2 ms
+_FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms; AVI has at most 65535 empty ones before the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSettings:
-    """All that an encoder is set to. `muxer` names the container, `alpha` says whether transparency is kept."""
+    """All that an encoder is set to. `muxer` names the container, `alpha` says whether transparency is kept.
+
+    `grid` is the one rate, in frames a second, of a target that has no times; some of its frames may be left out.
+    """
 
     codec: av.Codec
     info: VideoInfo
+    grid: Fraction | None
     options: EncodeOptions
     pixel_format: str
     time_base: Fraction
@@ -44,8 +48,13 @@ class VideoSettings:
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second: for rate control and the distance of key frames only, never for time."""
+        """The film's frames a second: for rate control and the distance of key frames only, never for time."""
         return self.info.rate or Fraction(25)
+
+    @property
+    def told_rate(self) -> Fraction:
+        """Frames a second that the stream tells of."""
+        return self.grid or self.rate
 
     @property
     def colour(self) -> ColourInfo:
@@ -58,7 +67,7 @@ class VideoSettings:
         context.width, context.height = self.shape.coded
         context.pix_fmt = self.pixel_format
         context.time_base = self.time_base
-        context.framerate = self.rate
+        context.framerate = self.told_rate
         context.gop_size = max(12, round(_SECONDS_BETWEEN_KEYFRAMES * self.rate))
         if self.muxer == "avi":
             context.max_b_frames = 0  # AVI has no times but the order in the file: reordered frames would be late
@@ -94,7 +103,7 @@ class VideoEncoder:
         self._durations: dict[int, int | None] = {}
         self._last_pts: int | None = None
         self._first_pts = self._last_duration = 0
-        self._spacing = self._longest = max(1, round(1 / (settings.rate * settings.time_base)))
+        self._spacing = self._longest = max(1, round(1 / (settings.told_rate * settings.time_base)))
         self.stream = _open_stream(container, settings)
         self._context: VideoCodecContext = self.stream.codec_context
 
@@ -169,7 +178,7 @@ class VideoEncoder:
 
 
 def grid_rate(source: Reader) -> Fraction:
-    """Frames a second of a target that has one rate: the film's base rate, which all its frames' times fall on.
+    """Frames a second of a target that has one rate: of a film of variable rate the base rate, which all times fall on.
 
     On the grid of the average rate, frames that are closer than the average would be pushed behind their sound. A film
     whose times fall on no grid gets one that is fine enough.
@@ -179,14 +188,17 @@ def grid_rate(source: Reader) -> Fraction:
         return average
     film = source.container.streams[source.video_stream]
     assert isinstance(film, VideoStream)
-    return max(average, min(film.base_rate or average, _FINEST_GRID))
+    base = film.base_rate or average
+    if base == 2 * average:  # FFmpeg counts fields, of H.264 above all
+        return average
+    return max(average, min(base, _FINEST_GRID))
 
 
 def _open_stream(container: OutputContainer, settings: VideoSettings) -> VideoStream:
     codec = settings.codec
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to stderr otherwise
     try:
-        stream = container.add_stream(codec.name, rate=settings.rate, hwaccel=_hardware(codec))
+        stream = container.add_stream(codec.name, rate=settings.told_rate, hwaccel=_hardware(codec))
         assert isinstance(stream, VideoStream)
         stream.time_base = settings.time_base
         settings.configure(stream.codec_context)

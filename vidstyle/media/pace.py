@@ -7,7 +7,7 @@ import time
 LATE = 0.25
 """Seconds behind (live: or ahead) after which the film's clock is set again instead of rushing."""
 
-JUMP = 60.0
+JUMP = 30.0
 """Seconds ahead from which it is no pause of the film, but stamps that have jumped: the clock is set again."""
 
 SLICE = 0.1

@@ -165,11 +165,16 @@ class PartFile:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, mode)
         if sys.platform == "win32":
             os.close(descriptor)  # an open file could not be renamed there
-        elif _lock(descriptor):
-            self._descriptor = descriptor
-        else:
+            return
+        if not _lock(descriptor):
             os.close(descriptor)
             raise _taken(self.target)
+        if not os.path.samestat(os.fstat(descriptor), self.path.stat()):
+            os.close(descriptor)
+            raise _taken(self.target)  # who wrote it gave it its name at this moment
+        if _keeps_all_out(self.path):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        self._descriptor = descriptor
 
     def commit(self) -> None:
         """Give the complete file its name, once it is on the disk. Raises OutputError."""
@@ -219,6 +224,17 @@ def _lock(descriptor: int) -> bool:
         except OSError:
             pass  # a network's file system without locks
     return True
+
+
+def _keeps_all_out(path: Path) -> bool:
+    """Whether a locked file cannot be written to by its own process: on Windows' shares (SMB) locks are for files."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            file.write(b"\0")
+            file.truncate(0)
+    except OSError:
+        return True
+    return False
 
 
 def _check_unclaimed(target: Path) -> None:

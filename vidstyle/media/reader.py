@@ -104,7 +104,7 @@ class FilmReader:
             raise
         self._note_reductions()
         if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
-            self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it is grey")
+            self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it may be grey")
         self._events = self._run()
 
     @property

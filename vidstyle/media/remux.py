@@ -41,7 +41,10 @@ _STALE_TAGS = (
     "VENDOR_ID",
 )
 _EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
-_APART = Fraction(1, 8000)  # seconds: the longest tick in which muxers that refuse equal times count sound
+# Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. (AVI's, as long
+# as a packet, is left out of this: there it would push all that follow.)
+_APART = Fraction(1, 8000)
+_APART_IN_ASF = Fraction(1, 1000)
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
@@ -262,8 +265,9 @@ class OrderedTimes:
     their clock can tell, with those that had no time at all and are dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, muxer: str) -> None:
         self.moved = 0
+        self._apart = _APART_IN_ASF if muxer == "asf" else _APART
         self._last: dict[int, Fraction] = {}
 
     def in_order(self, packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
@@ -278,7 +282,7 @@ class OrderedTimes:
                 packet.pts = packet.dts
             last = self._last.get(packet.stream.index)
             if last is not None:
-                self._move_up(packet, last if packet.stream.type == "subtitle" else last + _APART)
+                self._move_up(packet, last if packet.stream.type == "subtitle" else last + self._apart)
             self._last[packet.stream.index] = packet.dts * packet.time_base
             yield packet
 

@@ -67,7 +67,7 @@ def find_sequence(source: str | Path) -> Sequence | None:
 
 
 def is_cut_short(path: Path) -> bool:
-    """Whether a JPEG file ends before its end-of-image marker; FFmpeg fills up such a picture without a word.
+    """Whether a JPEG file ends before its end-of-image marker; FFmpeg fills up what is missing without a word.
 
     Marker by marker (ITU-T T.81, B.1.1): the small picture in a photograph's Exif data has such a marker of its own.
     """
@@ -77,7 +77,7 @@ def is_cut_short(path: Path) -> bool:
         data = file.read()
     end = 0
     while marker := _MARKER.search(data, end):
-        if marker[0] == b"\xff\xd9":
+        if marker[0] in (b"\xff\xd9", b"\xff\xf7"):  # or JPEG-LS, whose coded pictures hold such bytes themselves
             return False
         length = int.from_bytes(data[marker.end() : marker.end() + 2])
         end = marker.end() + length

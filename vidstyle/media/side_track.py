@@ -19,7 +19,7 @@ class SideTrack:
         self._file = io.BytesIO()
         self.output = av.open(self._file, "w", format=muxer)
         self._route: Route | None = None
-        self._times = OrderedTimes()
+        self._times = OrderedTimes(muxer)
         self._begun = False
 
     @property

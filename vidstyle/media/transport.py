@@ -259,12 +259,21 @@ class ProgramTransport:
         rest = memoryview(data)
         try:
             while rest:
-                if sys.platform != "win32" and not select.select([], [program.stdin], [], PATIENCE)[1]:
-                    raise OutputLost(f"{self._url}: ffmpeg takes nothing")
+                self._wait_for(program.stdin.fileno())
                 rest = rest[program.stdin.write(rest) or 0 :]
         except OSError as error:
             raise OutputLost(f"{self._url}: {self._last_words() or error}") from error
         return len(data)
+
+    def _wait_for(self, descriptor: int) -> None:
+        """Wait until ffmpeg takes more. Raises OutputLost where it should have a receiver and takes nothing."""
+        if sys.platform == "win32":
+            return  # there, the write itself waits
+        watched = select.poll()
+        watched.register(descriptor, select.POLLOUT)
+        is_listener = parse_qs(urlsplit(self._url).query).get("mode") == ["listener"]  # it waits for its receiver
+        if not watched.poll(None if is_listener else 1000 * PATIENCE):
+            raise OutputLost(f"{self._url}: ffmpeg takes nothing")
 
     def flush(self) -> None:
         """Nothing is held back."""

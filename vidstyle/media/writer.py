@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -72,14 +71,14 @@ class FilmWriter:
         self._format = container_for(str(target), codec=options.codec)
         self._part = PartFile(target)
         self._warnings: list[str] = []
-        self._times = OrderedTimes()
+        self._times = OrderedTimes(self._format.muxer)
         self._frames = self._refused = 0
         self._started = self._failed = self._closed = False
         self._held: list[Packet[Any]] = []
         self._held_bytes = 0
         codec = self._choose_codec(source.info, options)
         grid = grid_rate(source) if self._format.constant_rate or counts_frames(codec) else None
-        info = replace(source.info, rate=grid) if grid else source.info
+        info = source.info
         alpha = info.has_alpha and holds_alpha(codec)
         shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
         pixels = pixel_format(codec, size=shape.coded, bit_depth=options.bit_depth, alpha=alpha)
@@ -98,6 +97,7 @@ class FilmWriter:
             VideoSettings(
                 codec=codec,
                 info=info,
+                grid=grid,
                 options=options,
                 pixel_format=pixels,
                 time_base=1 / grid if grid else self._time_base(info, codec),
