@@ -246,10 +246,18 @@ def test_a_card_that_makes_no_sense_is_refused(copied: Path, change: object) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b" " * 2**21])
-def test_a_card_that_is_none_is_refused_with_the_way_out(copied: Path, content: bytes) -> None:
+def test_a_card_that_is_none_is_refused_with_the_way_out(
+    copied: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = copied / "styles" / "mosaic" / "card.json"
     file.write_bytes(content)
+    with pytest.raises(StyleError, match=r"not a usable style card [^;]*$"):  # `remove` is for the user's own folder
+        Library([copied]).cards()
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(copied))
     with pytest.raises(StyleError, match=r"not a usable style card .*`vidstyle styles remove mosaic` takes it"):
+        Library([copied]).cards()
+    (copied / "styles" / "mosaic").rename(copied / "styles" / "My Mosaic")
+    with pytest.raises(StyleError, match=r"not a usable style card [^;]*$"):  # nor for what has no name
         Library([copied]).cards()
 
 

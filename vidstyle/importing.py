@@ -60,8 +60,9 @@ def _check_free(root: Path, name: str, *, overwrite: bool) -> None:
                 raise UsageError(f"vidstyle comes with a {kind} {name!r}; choose another --name")
             if not overwrite:
                 raise UsageError(f"there is a {kind} {name!r} already; -y replaces it")
-            if kind == "network" and load_network(folder).style_size:
-                raise UsageError(f"{name!r} is a network that you trained, which styles use; choose another --name")
+            users = [card.name for card in Library().cards(name) if name in card.vectors and card.name != name]
+            if kind == "network" and users:
+                raise UsageError(f"{name!r} is a network that other styles need ({users[0]}); choose another --name")
 
 
 def _card(name: str, path: Path, kind: str, network: Path) -> StyleCard:

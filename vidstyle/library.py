@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -195,34 +195,51 @@ class Library:
         style = self._card_files(name)[0].parent
         if style.is_relative_to(shipped_data()):
             raise UsageError(f"style {name!r} came with vidstyle and is not removed; only styles of your own are")
-        networks = style.parent.parent / "networks"
-        unneeded = [folder for network in self._only_of(name) if (folder := networks / network).is_dir()]
         try:
-            for folder in (style, *unneeded):
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise StyleError(f"{style}: cannot be removed ({error.strerror or error})") from error
-
-    def _only_of(self, name: str) -> list[str]:
-        """The networks that only the style called `name` has vectors for; none where a card cannot tell."""
-        try:
-            cards = {card.name: card for card in self.cards()}
+            networks = set(self._read_card(style / "card.json").vectors)
         except StyleError:
-            return []
-        others = {network for other in cards if other != name for network in cards[other].vectors}
-        return sorted(cards[name].vectors.keys() - others)
+            networks = {name}  # a network of its own would be called so
+        _remove(style)
+        self.forget_networks(style.parent.parent, networks)
+
+    def forget_networks(self, root: Path, names: Collection[str]) -> None:
+        """Delete those of these networks in `root` that no style has vectors for any more. Raises StyleError.
+
+        None while there is a card that cannot be read: it may be of a style that needs one.
+        """
+        try:
+            needed = {network for card in self.cards() for network in card.vectors}
+        except StyleError:
+            return
+        for name in names:
+            if name not in needed and (folder := root / "networks" / check_name(name)).is_dir():
+                _remove(folder)
 
     def _read_card(self, file: Path) -> StyleCard:
         name, shipped = file.parent.name, file.is_relative_to(shipped_data())
         try:
             with file.open("rb") as opened:
-                card = StyleCard.from_json(read_small(opened), folder=file.parent, shipped=shipped)
-        except (OSError, ValueError) as error:
-            way_out = "install vidstyle again" if shipped else f"`vidstyle styles remove {name}` takes it away"
-            raise StyleError(f"{file}: not a usable style card ({error}); {way_out}") from error
+                content = read_small(opened)
+            card = StyleCard.from_json(content, folder=file.parent, shipped=shipped)
+        except ValueError as error:
+            way_out = f"; `vidstyle styles remove {name}` takes it away" if self._is_users(file.parent) else ""
+            raise StyleError(f"{file}: not a usable style card ({error}){way_out}") from error
+        except OSError as error:
+            raise StyleError(f"{file}: cannot be read ({error.strerror})") from error
         if card.name != name:
             raise StyleError(f"{file}: the card says {card.name!r}, the folder {name!r}")
         return card
+
+    def _is_users(self, style: Path) -> bool:
+        """Whether `styles remove` can take a style's folder away."""
+        return style.parent.parent == user_data() and is_name(style.name) and style.name != IDENTITY
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StyleError(f"{folder}: cannot be removed ({error.strerror or error})") from error
 
 
 def _is_open(root: Path) -> bool:
@@ -230,14 +247,15 @@ def _is_open(root: Path) -> bool:
 
     Raises StyleError unless nobody but the system has named the place.
     """
-    try:
-        (root / "styles" / DEFAULT_STYLE).stat()  # is_file() raises for such a place on some Pythons only
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError as error:
-        if root == user_data() and not os.environ.get("VIDSTYLE_DATA_DIR"):
-            return False
-        raise StyleError(f"{root}: styles and networks cannot be looked for there ({error.strerror})") from error
+    for kind, name in (("styles", DEFAULT_STYLE), ("networks", DEFAULT_NETWORK)):
+        try:
+            (root / kind / name).stat()  # is_file() raises for such a place on some Pythons only
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if root == user_data() and not os.environ.get("VIDSTYLE_DATA_DIR"):
+                return False
+            raise StyleError(f"{root}: {kind} cannot be looked for there ({error.strerror})") from error
     return True
 
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -65,7 +65,7 @@ class Size:
     def __post_init__(self) -> None:
         sides = (self.width, self.height) if self.short == 0 else (self.short,)
         alone = self.short == 0 or self.width is self.height is None
-        if not alone or not all(isinstance(side, int) and 2 <= side <= LARGEST_OUTPUT for side in sides):
+        if not alone or not all(isinstance(side, Integral) and 2 <= side <= LARGEST_OUTPUT for side in sides):
             raise UsageError(f"{self}: give width and height, or short alone, 2 to {LARGEST_OUTPUT} each")
 
     def apply(self, width: int, height: int) -> tuple[int, int]:

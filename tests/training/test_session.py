@@ -108,16 +108,54 @@ def test_a_style_trained_anew_into_a_network_of_its_own_is_painted_by_that(place
     assert not (place / "data" / "styles" / "mine" / "live.npy").exists()
 
 
-@pytest.mark.parametrize(("painting", "kept"), [("painting.png", ["classic", "live"]), ("other.png", ["live"])])
+@pytest.mark.parametrize(
+    ("painting", "painted_over", "kept"),
+    [("painting.png", False, ["classic", "live"]), ("other.png", False, ["live"]), ("painting.png", True, ["live"])],
+)
 def test_the_vectors_of_a_style_are_of_one_painting(
-    painting: str, kept: list[str], place: Path, library_root: Path
+    painting: str,
+    painted_over: bool,
+    kept: list[str],
+    place: Path,
+    library_root: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert train(place, "--network", "classic") == 0
     (place / "painting.png").rename(place / painting)
+    if painted_over:
+        cv2.imwrite(str(place / painting), np.full((40, 50, 3), 90, np.uint8))
     words = ["train", str(place / painting), "--name", "mine", "--content", str(place / "photos"), "-y"]
-    assert run([*words, "--steps", "1", "--device", "cpu", "-q"]) == 0
+    assert run([*words, "--steps", "1", "--device", "cpu"]) == 0
     assert sorted(library(place, library_root).card("mine").vectors) == kept
     assert sorted(file.stem for file in (place / "data" / "styles" / "mine").glob("*.npy")) == kept
+    assert ("for classic: that is gone" in capsys.readouterr().err) == (kept == ["live"])
+
+
+def test_a_network_of_its_own_goes_with_what_was_trained_before(place: Path, library_root: Path) -> None:
+    assert train(place, "--tune", "decoder") == 0
+    cv2.imwrite(str(place / "painting.png"), np.full((40, 50, 3), 90, np.uint8))
+    assert train(place, "-y") == 0
+    assert list((place / "data" / "networks").iterdir()) == []
+    assert library(place, library_root).card("mine").vectors.keys() == {"live"}
+
+
+def test_a_recipe_may_add_styles_to_a_shipped_network(
+    place: Path, library_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = library(place, library_root).network("live").architecture
+    assert tiny is not None
+    monkeypatch.setitem(ARCHITECTURES, "live", tiny)
+    recipe = place / "recipe.toml"
+    recipe.write_text(
+        '[training]\nstart = "live"\narchitecture = "live"\ntune = "style"\nsteps = 1\ncrop = 32\nbatch = 1\n'
+        '[[style]]\nname = "mine"\npaintings = ["painting.png"]\n'
+    )
+    words = ["train", str(place), "--recipe", str(recipe), "--content", str(place / "photos"), "--device", "cpu", "-q"]
+    assert run([*words, "--name", "other"]) == 5
+    assert "no network 'other'" in capsys.readouterr().err
+    assert run([*words, "--name", "live"]) == 0
+    found = library(place, library_root)
+    assert found.style("mine", found.network("live")).own is None
 
 
 def test_networks_of_two_libraries_live_in_one_folder(place: Path, library_root: Path, tmp_path: Path) -> None:
@@ -184,7 +222,7 @@ def test_another_painting_does_not_go_on_where_the_first_stopped(
     paint_another(place)
     assert train(place, "--resume") == 5
     err = capsys.readouterr().err
-    assert "is of a training with another painting of mine; -y starts anew" in err
+    assert "is of a training with another painting of mine; -y without --resume starts anew" in err
     assert err.count("\n") == 1
 
 

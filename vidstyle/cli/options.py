@@ -24,7 +24,10 @@ def complete_styles(incomplete: str) -> Iterable[str]:
 def _complete_networks(incomplete: str) -> Iterable[str]:
     from vidstyle.library import Library
 
-    return [name for name in Library().network_names() if name.startswith(incomplete)]
+    try:
+        return [name for name in Library().network_names() if name.startswith(incomplete)]
+    except VidstyleError:
+        return []
 
 
 def _complete_backends(incomplete: str) -> Iterable[str]:

@@ -93,10 +93,12 @@ def train(
             goes_on = resume and (run / "checkpoint.pt").exists()
         with writing(root):
             _check_free(name, library, root, tune=tune, replace=overwrite or goes_on)
-    elif into is None and (shipped_data() / "networks" / name).exists():  # it would hide the shipped one
-        raise UsageError(f"vidstyle comes with a network {name!r}; choose another --name, or name a folder: --into DIR")
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
+        if session.recipe.tune == "style":
+            library.network(name)  # has to be there
+        elif into is None and (shipped_data() / "networks" / name).exists():  # it would be hidden
+            raise UsageError(f"vidstyle comes with a network {name!r}; choose another --name, or a folder: --into DIR")
     else:
         from vidstyle.training.trainer import StyleTarget
 
@@ -143,6 +145,7 @@ def _one_style(
     root: Path,
     device: str,
 ) -> Session:
+    from vidstyle.networks.network import sha256_of
     from vidstyle.training.session import Session
     from vidstyle.training.trainer import Recipe
 
@@ -150,7 +153,7 @@ def _one_style(
     if architecture is None:
         raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
     name, alone = target.name, tune is Tune.style
-    source = ", ".join(painting.name for painting in target.paintings)
+    source = ", ".join(f"{painting.name} ({sha256_of(painting)[:8]})" for painting in target.paintings)
     card = {"title": name, "author": "unknown", "year": "", "licence": "yours", "source": source}
     return Session(
         recipe=Recipe(

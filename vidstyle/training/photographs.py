@@ -30,6 +30,8 @@ NARROWEST = 16
 """Pixels of a photograph's shorter side at least, as VGG halves what it sees four times; and how often that side may
 fit into the longer one: of a narrower picture a sample would leave nothing, and a crop would make gigabytes."""
 
+_BAND = 256  # rows
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -130,7 +132,7 @@ class Photographs:
             self._unreadable.add(path)
             self._say(f"{error}; the others are taken")
         if len(self._unreadable) == len(self.paths):
-            raise InputError(f"{self._folder}: none of its {len(self.paths)} photographs can be read") from error
+            raise InputError(f"{self._folder}: none of its {len(self.paths)} photographs can be used") from error
 
     def _crop(self, image: ImageArray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         scale = self.size / min(image.shape[:2]) * max(1.0, LARGEST / self.size) ** rng.random()
@@ -161,9 +163,12 @@ def _on_white(path: Path) -> ImageArray:
     opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 1
     if whole.ndim < 3 or whole.shape[2] < 4 or whole[..., 3].min() == opaque:
         return _decoded(path)  # turned upright too: only cameras leave that to others, and none of them writes alpha
-    values = whole.astype(np.float32) / opaque
-    colours, opacity = values[..., 2::-1], values[..., 3:]
-    return np.asarray((colours * opacity + 1 - opacity) * 255 + 0.5, np.uint8)
+    laid = np.empty((*whole.shape[:2], 3), np.uint8)
+    for top in range(0, len(whole), _BAND):  # as floats a museum's scan would fill the memory
+        values = np.clip(whole[top : top + _BAND].astype(np.float32) / opaque, 0, 1)
+        colours, opacity = values[..., 2::-1], values[..., 3:]
+        laid[top : top + _BAND] = (colours * opacity + 1 - opacity) * 255 + 0.5
+    return laid
 
 
 def _decoded(path: Path) -> ImageArray:

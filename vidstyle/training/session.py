@@ -114,14 +114,17 @@ def train(
     # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step.
     stop.finish = lambda: None
     trainer.run(photographs, report=tell, save_to=checkpoint, stop=stop)
-    written = publish(session, trainer, library)
+    written = publish(session, trainer, library, say=say)
     for style in session.recipe.styles:
         publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))
     return written
 
 
-def publish(session: Session, trainer: Trainer, library: Library) -> list[Path]:
-    """Write the trained vectors, and the network unless it was left as it is, into the library root."""
+def publish(session: Session, trainer: Trainer, library: Library, *, say: Callable[[str], None]) -> list[Path]:
+    """Write the trained vectors, and the network unless it was left as it is, into the library root.
+
+    Vectors of an earlier training of another painting go; `say` is told of them.
+    """
     written = []
     if session.recipe.tune == "style":
         sha256 = library.network(session.network).sha256
@@ -137,15 +140,30 @@ def publish(session: Session, trainer: Trainer, library: Library) -> list[Path]:
         sha256 = load_network(folder).sha256
         written.append(folder)
     for style in session.recipe.styles:
-        card = _card(session, style.name, trainer.step)
+        before = _published(session, style.name)
+        card = _card(session, style.name, trainer.step, before)
         vector: StyleVector = trainer.vector(style.name).numpy()
         fitted = {session.network: sha256}
         written.append(publish_style(session.root, card, {session.network: vector}, fitted=fitted))
+        if before and (gone := sorted(before.vectors.keys() - card.vectors.keys() - {session.network})):
+            say(f"{style.name} was of {before.source} for {', '.join(gone)}: that is gone")
+            library.forget_networks(session.root, gone)
     return written
 
 
-def _card(session: Session, name: str, steps: int) -> StyleCard:
-    known = _kept(session, name)
+def _published(session: Session, name: str) -> StyleCard | None:
+    """The card of the style as it was so far."""
+    there = (session.root / "styles" / name / "card.json").is_file()
+    return Library([session.root]).card(name) if there else None
+
+
+def _card(session: Session, name: str, steps: int, before: StyleCard | None) -> StyleCard:
+    """The style's card; its vectors for other networks stay if they are of the same painting."""
+    # A network of the style's own name would never be painted with beside a vector for `live`.
+    keeps = name != session.network and (
+        session.recipe.tune != "style" or (before and before.source == session.cards[name]["source"])
+    )
+    known = before if keeps else None
     tune = {"style": "its vector fitted to", "decoder": "with the second half of", "all": "together with"}
     return StyleCard(
         name=name,
@@ -157,16 +175,6 @@ def _card(session: Session, name: str, steps: int) -> StyleCard:
         folder=session.root / "styles" / name,
         shipped=False,
     )
-
-
-def _kept(session: Session, name: str) -> StyleCard | None:
-    """The card of the style as it was so far, if its vectors for other networks stay; else None."""
-    if name == session.network or not (session.root / "styles" / name / "card.json").is_file():
-        return None  # a network of the style's own name would never be painted with beside a vector for `live`
-    known = Library([session.root]).card(name)
-    if session.recipe.tune == "style" and known.source != session.cards[name]["source"]:
-        return None  # they are another painting's
-    return known
 
 
 def _start_from(library: Library, name: str, recipe: Recipe) -> Start:

@@ -40,6 +40,8 @@ place."""
 STEEPEST = 10.0
 """Norm to which gradients are cut: a nearly blank crop, which instance norm blows up, gives a hundred times more."""
 
+_ANEW = "-y without --resume starts anew"
+
 VECTOR_RATE = 5.0
 """The vectors learn so much faster than the convolutions: their values are of order one, a kernel's of some
 hundredths, and each is met only when its style is drawn. At equal rates all styles stay alike."""
@@ -347,9 +349,11 @@ class Trainer:
             state = torch.load(path, map_location=self.device, weights_only=True)
             if state["names"] != self.names:
                 raise StyleError(f"{path}: trained the styles {state['names']}, not {self.names}")
-            told = dict(state.get("fingerprint", {}))  # nothing by an older one
+            if "fingerprint" not in state:
+                raise StyleError(f"{path}: an earlier vidstyle did not say in it what it trained; {_ANEW}")
+            told = dict(state["fingerprint"])
             if other := [what for what, value in self.fingerprint.items() if told.get(what) != value]:
-                raise StyleError(f"{path}: is of a training with another {', '.join(other)}; -y starts anew")
+                raise StyleError(f"{path}: is of a training with another {', '.join(other)}; {_ANEW}")
             self.network.load_state_dict(state["network"])
             self.vectors.data.copy_(state["vectors"])
             for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
