@@ -107,8 +107,14 @@ def test_broken_requests_are_refused_in_one_line(visitor: Visitor, body: bytes) 
 
 @pytest.mark.parametrize(
     "head",
-    ["Transfer-Encoding: chunked", "Content-Length: " + "9" * 5000, "Content-Length: some", "Content-Length: -1"],
-    ids=["chunked", "long", "word", "negative"],
+    [
+        "Transfer-Encoding: chunked",
+        "Content-Length: " + "9" * 5000,
+        "Content-Length: some",
+        "Content-Length: -1",
+        "Content-Length: 2\r\nContent-Length: 4",
+    ],
+    ids=["chunked", "long", "word", "negative", "two"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_body_of_unknown_length_is_the_last_of_its_connection(visitor: Visitor, method: str, head: str) -> None:

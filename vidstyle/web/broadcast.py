@@ -45,6 +45,10 @@ class _Session:
     thread: threading.Thread | None = None
     error: str = ""
 
+    def in_users_words(self, text: str) -> str:
+        """A film by the name that the user gave it; a device is called as it is."""
+        return text if self.camera.isdecimal() else text.replace(self.camera, self.spoken)
+
 
 class Broadcast:
     """At most one live session at a time. Thread-safe."""
@@ -136,9 +140,9 @@ class Broadcast:
             **{key: values[key] for key in _SHOWN},
             "state": state if runs else "failed" if session.error else "ended",
             "network": session.network,
-            "error": session.error.replace(session.camera, session.spoken),
+            "error": session.in_users_words(session.error),
             "camera": f"{session.spoken}, {camera['granted']}" if camera else "",
-            "camera_message": values["camera_message"].replace(session.camera, session.spoken),
+            "camera_message": session.in_users_words(values["camera_message"]),
             "address": f"http://{host}:{port}/",
         }
 

@@ -141,9 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
 
         What stayed in the connection would be taken for the next request: any site could write one in our name.
         """
-        chunked, said = "Transfer-Encoding" in self.headers, self.headers.get("Content-Length")
-        self._length = None if chunked or said is None else read_length(said)
-        is_unknown = self._length is None and (chunked or said is not None)
+        chunked, said = "Transfer-Encoding" in self.headers, self.headers.get_all("Content-Length", [])
+        self._length = read_length(said[0]) if len(said) == 1 and not chunked else None
+        is_unknown = self._length is None and (chunked or bool(said))
         self._unread = _DRAINED if is_unknown else self._length or 0
 
     def _let_in(self) -> bool:
