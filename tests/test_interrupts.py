@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 
 from vidstyle.errors import Terminated
-from vidstyle.interrupts import stop_requests
+from vidstyle.interrupts import TOGETHER, stop_requests
 
 
 def test_a_signal_is_a_request_once_and_an_exception_the_second_time() -> None:
@@ -16,6 +17,8 @@ def test_a_signal_is_a_request_once_and_an_exception_the_second_time() -> None:
         stop.finish = lambda: asked.append(1)
         signal.raise_signal(signal.SIGTERM)
         assert isinstance(stop.error, Terminated)
+        signal.raise_signal(signal.SIGTERM)  # as `timeout` sends it: to the program and to its group
+        time.sleep(TOGETHER)
         with pytest.raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
     assert asked == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +18,11 @@ TICK = 0.1
 """Seconds between two looks at a thread: signals are handled in between."""
 
 
+TOGETHER = 0.1
+"""Seconds within which a second signal is the first once more: `timeout` sends it to the program and to its group, and
+what wraps a program passes on a Ctrl-C that the terminal has sent to both."""
+
+
 class StopRequest:
     """Whether, and how, the user or the system asked to stop.
 
@@ -27,10 +33,14 @@ class StopRequest:
     def __init__(self) -> None:
         self.error: Interrupted | None = None
         self.finish: Callable[[], None] | None = None
+        self._received = -TOGETHER
 
     def receive(self, number: int) -> None:
         """Take a signal."""
-        again = self.error is not None
+        again, before = self.error is not None, self._received
+        self._received = time.monotonic()
+        if again and self._received - before < TOGETHER:
+            return
         self.error = Terminated("terminated") if number == signal.SIGTERM else Interrupted("interrupted")
         if again or self.finish is None:
             raise self.error
