@@ -15,9 +15,9 @@ import pytest
 
 from vidstyle.backends.cpu import guard
 from vidstyle.frames import ImageArray
-from vidstyle.library import Library
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.network import sha256_of
+from vidstyle.style_library import Library
 
 guard()  # before anything computes: oneDNN reads its limit once, and the first test may be any
 

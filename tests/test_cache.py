@@ -15,7 +15,7 @@ from vidstyle import cache, diagnosis
 from vidstyle.backends.protocol import EngineSpec
 from vidstyle.backends.registry import open_engine
 from vidstyle.cache import cache_folder, stand_in
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 
 
 @pytest.fixture

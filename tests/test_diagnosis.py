@@ -15,7 +15,7 @@ from vidstyle.diagnosis import Finding
 
 @pytest.fixture(autouse=True)
 def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
 
 
 def states(found: diagnosis.Diagnosis, topic: str) -> dict[str, str]:

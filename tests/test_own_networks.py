@@ -15,11 +15,11 @@ from tests.fake_engines import FakeEngine, grey
 from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
 from vidstyle.errors import StyleError
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.library import Library
 from vidstyle.networks.network import Network, sha256_of
 from vidstyle.painter import KEPT_ENGINES, Look, Painter, blend, keep_chroma
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions
+from vidstyle.style_library import Library
 from vidstyle.styles import IDENTITY
 
 

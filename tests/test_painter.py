@@ -13,9 +13,9 @@ from tests.fake_engines import FakeEngine
 from vidstyle.backends.protocol import EngineSpec, Say
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.library import Library
 from vidstyle.networks.network import Network
 from vidstyle.painter import KEPT_ENGINES, Look, Painter, cross_fade, keep_chroma, working_size
+from vidstyle.style_library import Library
 
 if TYPE_CHECKING:
     from torch import Tensor

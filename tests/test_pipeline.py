@@ -20,9 +20,9 @@ import pytest
 import vidstyle
 from vidstyle.errors import BackendError, InputError, OutputError, StyleError, UsageError
 from vidstyle.fileloop import Progress
-from vidstyle.library import Library
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions, Size
+from vidstyle.style_library import Library
 
 FAST: dict[str, Any] = {"backend": "openvino", "precision": "fp32", "codec": "ffv1"}
 

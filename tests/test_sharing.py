@@ -16,14 +16,14 @@ import pytest
 
 from tests.conftest import TINY, add_style
 from vidstyle.errors import InputError, StyleError, UsageError
-from vidstyle.library import Library, user_data
 from vidstyle.sharing import add_style as add
+from vidstyle.style_library import Library, user_data
 
 
 @pytest.fixture(autouse=True)
 def shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny library counts as the shipped one."""
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vidstyle.errors import StyleError, UsageError
-from vidstyle.library import Library, user_data
+from vidstyle.style_library import Library, user_data
 from vidstyle.styles import IDENTITY, StyleMix, check_name, parse_style
 
 HOSTILE = [
@@ -106,7 +106,7 @@ def test_a_style_that_is_published_anew_is_waited_for(copied: Path, monkeypatch:
     library, folder = Library([copied]), copied / "styles" / "mosaic"
     network = library.network()
     folder.rename(copied / "away")
-    monkeypatch.setattr("vidstyle.library.time.sleep", lambda seconds: (copied / "away").rename(folder))
+    monkeypatch.setattr("vidstyle.style_library.time.sleep", lambda seconds: (copied / "away").rename(folder))
     assert library.style("mosaic", network).card.name == "mosaic"
 
 
@@ -167,7 +167,7 @@ def test_a_home_that_cannot_be_entered_holds_no_styles(
     """A service may have the home of a user as whom it does not run."""
     monkeypatch.delenv("VIDSTYLE_DATA_DIR")
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *names, **how: str(tmp_path / "home" / "vidstyle"))
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
     close(tmp_path / "home", monkeypatch)
     library = Library()
     assert [card.name for card in library.cards()] == ["mosaic", "waves"]

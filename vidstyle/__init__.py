@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     )
     from vidstyle.fileloop import Progress
     from vidstyle.frames import ColourInfo, Frame, FrameBatch, VideoInfo
-    from vidstyle.library import Library
     from vidstyle.media.protocol import CopiedPacket
     from vidstyle.media.reader import open_reader
     from vidstyle.media.writer import EncodeOptions, open_writer
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from vidstyle.pipeline import render
     from vidstyle.report import RenderReport
     from vidstyle.settings import RenderOptions, Size
+    from vidstyle.style_library import Library
     from vidstyle.styles import Style, StyleCard, StyleMix
 
 __version__ = "0.1.0"
@@ -55,7 +55,6 @@ _PLACES = {
     ),
     "fileloop": ("Progress",),
     "frames": ("ColourInfo", "Frame", "FrameBatch", "VideoInfo"),
-    "library": ("Library",),
     "media.protocol": ("CopiedPacket",),
     "media.reader": ("open_reader",),
     "media.writer": ("EncodeOptions", "open_writer"),
@@ -63,6 +62,7 @@ _PLACES = {
     "pipeline": ("render",),
     "report": ("RenderReport",),
     "settings": ("RenderOptions", "Size"),
+    "style_library": ("Library",),
     "styles": ("Style", "StyleCard", "StyleMix"),
 }
 

@@ -125,7 +125,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _styles() -> Iterator[Finding]:
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
     from vidstyle.styles import DEFAULT_NETWORK
 
     library = Library()

@@ -8,9 +8,9 @@ import numpy as np
 
 from vidstyle.backends.protocol import Say
 from vidstyle.errors import UsageError
-from vidstyle.library import Library, user_data
 from vidstyle.networks.foreign.formats import read_network
 from vidstyle.networks.network import load_network
+from vidstyle.style_library import Library, user_data
 from vidstyle.styles import IDENTITY, StyleCard, check_name
 
 

@@ -17,7 +17,6 @@ from vidstyle.fileloop import FileLoop, Progress
 from vidstyle.frames import DeviceFrame, Frame, FrameBatch, ImageArray
 from vidstyle.gatys.options import parse_painting
 from vidstyle.interrupts import StopRequest, interruptible, stop_requests
-from vidstyle.library import Library
 from vidstyle.media import nvdec
 from vidstyle.media.protocol import FrameSource, Reader, Writer
 from vidstyle.media.reader import FilmReader, open_reader
@@ -26,6 +25,7 @@ from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
+from vidstyle.style_library import Library
 from vidstyle.styles import parse_style
 
 LARGEST_DEFAULT_BATCH = 4

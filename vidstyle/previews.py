@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vidstyle.library import Library
 from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.media.scale import resize
 from vidstyle.media.synthetic import scene
 from vidstyle.painter import Look, Painter
+from vidstyle.style_library import Library
 
 FILE = "preview.jpg"
 WIDTH, HEIGHT = 320, 180

@@ -16,8 +16,8 @@ from typing import IO
 
 from vidstyle.errors import InputError, StyleError, UsageError
 from vidstyle.frames import StyleVector
-from vidstyle.library import Library, user_data
 from vidstyle.networks.network import parse_vector, read_small
+from vidstyle.style_library import Library, user_data
 from vidstyle.styles import IDENTITY, StyleCard
 
 CARD = "card.json"

@@ -1,4 +1,4 @@
-"""Styles: their names and cards, and how they are mixed. Where they are found: `vidstyle.library`.
+"""Styles: their names and cards, and how they are mixed. Where they are found: `vidstyle.style_library`.
 
 A style is a folder `<name>/` with `card.json`, one vector per network (`<network>.npy`, (S,) float32)
 and a preview. `identity` is a style too: the vector that gives the picture back, where `strength` starts. Each network

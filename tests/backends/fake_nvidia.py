@@ -18,8 +18,8 @@ from vidstyle.backends import fidelity
 from vidstyle.backends.protocol import Engine, EngineSpec
 from vidstyle.backends.tensorrt import TensorRT
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.library import Library
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 WIDTH, HEIGHT = 40, 24
 GOOD = fidelity.Verdict(mean=0.1, within=1.0, largest=2, relative_time=0.1)

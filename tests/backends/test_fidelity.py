@@ -14,7 +14,7 @@ from vidstyle.backends import fidelity
 from vidstyle.backends.protocol import Engine, EngineInfo, Precision
 from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 
 
 class FakeEngine:

@@ -18,9 +18,9 @@ from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.backends.protocol import EngineSpec, Precision
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
-from vidstyle.library import Library
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 DEEP = Architecture(unshuffle=2, widths=(16, 32), blocks=3, end_kernel=3, skips=True, squash=False, refine=1)
 """With all that `live` has, so that some convolutions are early, some transposed, and one is the last."""

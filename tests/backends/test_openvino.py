@@ -18,8 +18,8 @@ from vidstyle.backends.protocol import EngineSpec, PrecisionChoice
 from vidstyle.backends.torch import Torch
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.library import Library
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 SIZES = [(64, 48), (37, 23), (8, 8), (1, 1)]
 
@@ -95,7 +95,7 @@ _SIGNAL_AFTER_ENGINES = """
 import os, signal, sys
 from pathlib import Path
 from vidstyle.backends.openvino import open_reference
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 
 network = Library([Path(sys.argv[1])]).network("live")
 first = open_reference(network, 16, 16)
@@ -212,7 +212,7 @@ from pathlib import Path
 from pathlib import Path
 from vidstyle.backends.protocol import EngineSpec
 from vidstyle.backends.registry import open_engine
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 network = Library([Path({str(library.roots[0])!r})]).network("live")
 open_engine(network, EngineSpec(width=16, height=16), backend="auto", say=print)
 print(sorted({{"torch", "onnx", "cv2", "av"}} & set(sys.modules)))

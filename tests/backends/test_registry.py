@@ -10,7 +10,7 @@ from vidstyle.backends import registry, torch
 from vidstyle.backends.protocol import Availability, EngineSpec
 from vidstyle.backends.tiles import TiledEngine
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 
 SPEC = EngineSpec(width=32, height=32)
 

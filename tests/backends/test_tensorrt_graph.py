@@ -15,9 +15,9 @@ from vidstyle.backends.fidelity import trial_pictures
 from vidstyle.backends.protocol import Precision
 from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
 from vidstyle.errors import BackendError, StyleError
-from vidstyle.library import Library, shipped_data
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import build_graph
+from vidstyle.style_library import Library, shipped_data
 
 ARCHITECTURES = {
     "folded": Architecture(unshuffle=2, widths=(8, 16), blocks=2, end_kernel=3),

@@ -8,9 +8,9 @@ import pytest
 from vidstyle.backends import openvino, tiles
 from vidstyle.backends.protocol import EngineSpec
 from vidstyle.errors import BackendError
-from vidstyle.library import Library
 from vidstyle.networks.architecture import CLASSIC, LIVE
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 
 @pytest.mark.parametrize(("length", "tile", "reach"), [(640, 640, 104), (1000, 384, 104), (1001, 96, 8), (97, 96, 8)])

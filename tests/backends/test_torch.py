@@ -8,8 +8,8 @@ import pytest
 from vidstyle.backends import torch as backend
 from vidstyle.backends.protocol import DeviceEngine, EngineSpec
 from vidstyle.errors import BackendError, OutOfMemory
-from vidstyle.library import Library
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 
 def say(line: str) -> None:

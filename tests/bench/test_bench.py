@@ -19,8 +19,8 @@ from vidstyle.bench import cases, loop, report, steady, worker
 from vidstyle.bench.cases import PEER, Case, Timing
 from vidstyle.bench.plot import bars
 from vidstyle.cli.app import run
-from vidstyle.library import Library
 from vidstyle.networks.network import load_network
+from vidstyle.style_library import Library
 
 OURS = Case(network="live", engine="openvino", precision="bf16", width=640, height=360)
 PEERS = Case(network="classic", engine=PEER, precision="fp32", width=640, height=360)
@@ -207,7 +207,7 @@ def test_random_networks_are_real_ones(tmp_path: Path) -> None:
 def test_a_profile_names_the_kinds_of_operations(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
     from vidstyle.bench.profile import profile
 
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library.roots[0])
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library.roots[0])
     found = profile("live", size=(320, 240))
     assert found.kinds["Convolution"] > 0
     assert list(found.kinds.values()) == sorted(found.kinds.values(), reverse=True)

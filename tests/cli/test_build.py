@@ -13,7 +13,7 @@ from vidstyle.cli.app import run
 
 @pytest.fixture(autouse=True)
 def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
 
 
 def test_every_network_and_size_is_compiled_and_kept(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("onnx", reason="importing needs the torch extra")
 from tests.conftest import TINY, add_style  # noqa: E402
 from tests.networks import foreign_networks as foreign  # noqa: E402
 from vidstyle.cli import app  # noqa: E402
-from vidstyle.library import user_data  # noqa: E402
+from vidstyle.style_library import user_data  # noqa: E402
 
 Captured = pytest.CaptureFixture[str]
 
@@ -24,7 +24,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny library counts as the shipped one."""
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
     return library_root
 
 

@@ -19,8 +19,8 @@ from vidstyle.errors import InputError, Interrupted, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.render_film import GatysJob
 from vidstyle.gatys.store import Store
-from vidstyle.library import Library
 from vidstyle.settings import RenderOptions, Size
+from vidstyle.style_library import Library
 
 pytestmark = pytest.mark.usefixtures("no_weights")
 

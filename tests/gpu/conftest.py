@@ -17,9 +17,9 @@ from tests.conftest import make_library
 from vidstyle.backends.protocol import Engine, EngineSpec
 from vidstyle.backends.registry import get_backend
 from vidstyle.frames import ImageArray
-from vidstyle.library import Library
 from vidstyle.networks.architecture import ARCHITECTURES
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 _PROMISE = "VIDSTYLE_REQUIRE_GPU"
 

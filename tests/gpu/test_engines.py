@@ -13,8 +13,8 @@ from vidstyle.backends.protocol import Engine, EngineSpec
 from vidstyle.backends.registry import get_backend
 from vidstyle.errors import OutOfMemory
 from vidstyle.frames import ImageArray
-from vidstyle.library import Library
 from vidstyle.networks.network import Network
+from vidstyle.style_library import Library
 
 
 def reference(network: Network, images: ImageArray, style: Any) -> ImageArray:

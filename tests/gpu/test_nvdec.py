@@ -12,11 +12,11 @@ from av.video.stream import VideoStream
 
 from tests.gpu.conftest import photographs
 from vidstyle.frames import DeviceFrame
-from vidstyle.library import Library
 from vidstyle.media import nvdec
 from vidstyle.media.reader import open_reader
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions
+from vidstyle.style_library import Library
 
 pytestmark = pytest.mark.parametrize("backend", ["torch"], indirect=True)
 

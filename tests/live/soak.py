@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from vidstyle.backends.protocol import Engine
 from vidstyle.backends.registry import open_engine
-from vidstyle.library import Library
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.loop import LiveLoop
 from vidstyle.media.camera import open_camera
@@ -31,6 +30,7 @@ from vidstyle.media.live_protocol import CameraRequest, LiveFrame
 from vidstyle.media.outputs import NullOutput, make_output
 from vidstyle.media.synthetic import scene
 from vidstyle.painter import Painter
+from vidstyle.style_library import Library
 from vidstyle.styles import IDENTITY
 
 FloatArray = NDArray[np.float64]

@@ -13,10 +13,10 @@ import pytest
 
 from tests.fake_engines import FakeEngine, grey
 from vidstyle.backends.protocol import EngineSpec, Say
-from vidstyle.library import Library
 from vidstyle.live.easel import Easel
 from vidstyle.networks.network import Network
 from vidstyle.painter import Look, Painter
+from vidstyle.style_library import Library
 from vidstyle.styles import OwnNetwork, Style, StyleMix
 
 FILM = np.zeros((128, 160, 3), np.uint8)

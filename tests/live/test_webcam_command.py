@@ -14,8 +14,8 @@ from pathlib import Path
 import av
 import pytest
 
-from vidstyle.library import Library
 from vidstyle.live.session import WebcamOptions, make_loop
+from vidstyle.style_library import Library
 
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from vidstyle.cli.app import run; sys.exit(run(sys.argv[1:]))"

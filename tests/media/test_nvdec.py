@@ -25,7 +25,6 @@ from vidstyle import painter
 from vidstyle.backends import torch as torch_backend
 from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.frames import DeviceFrame, Frame
-from vidstyle.library import Library
 from vidstyle.media import nvdec
 from vidstyle.media.demux import FilmDecoder
 from vidstyle.media.notes import Notes
@@ -36,6 +35,7 @@ from vidstyle.media.reader import open_reader
 from vidstyle.media.upright import PictureFilter
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions, Size
+from vidstyle.style_library import Library
 
 pytest.importorskip("torch")
 

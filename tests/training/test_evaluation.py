@@ -124,7 +124,7 @@ def command(vgg: VGG, place: Path, library_root: Path, monkeypatch: pytest.Monke
     """The command line up to the options."""
     save_file({k: v.half() for k, v in torchvision_names(vgg).items()}, place / "vgg19.safetensors")
     monkeypatch.setenv("VIDSTYLE_VGG", str(place / "vgg19.safetensors"))
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
     return ["eval", "pictures", str(place / "photos"), "--painting", str(place / "painting.png")]
 
 

@@ -20,10 +20,10 @@ from tests.networks.test_vgg import torchvision_names  # noqa: E402
 from tests.test_styles import close  # noqa: E402
 from vidstyle.cli.app import run  # noqa: E402
 from vidstyle.errors import StyleError  # noqa: E402
-from vidstyle.library import Library  # noqa: E402
 from vidstyle.networks.architecture import ARCHITECTURES  # noqa: E402
 from vidstyle.networks.graph import read_weights  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
+from vidstyle.style_library import Library  # noqa: E402
 from vidstyle.styles import IDENTITY  # noqa: E402
 from vidstyle.training.trainer import Trainer  # noqa: E402
 
@@ -41,8 +41,8 @@ def place(tmp_path: Path, vgg_file: Path, library_root: Path, monkeypatch: pytes
     """A folder with photographs and a painting; the tiny library counts as the shipped one."""
     monkeypatch.setenv("VIDSTYLE_VGG", str(vgg_file))
     monkeypatch.setattr("vidstyle.cli.train.CROP", 32)
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: library_root)
-    monkeypatch.setattr("vidstyle.library.user_data", lambda: tmp_path / "data")
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
+    monkeypatch.setattr("vidstyle.style_library.user_data", lambda: tmp_path / "data")
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for i in range(2):
@@ -246,7 +246,7 @@ def test_a_shipped_style_is_trained_again_where_it_lies(
     place: Path, library_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines = Path(shutil.copytree(library_root, place / "engines"))
-    monkeypatch.setattr("vidstyle.library.shipped_data", lambda: engines)
+    monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: engines)
     before = (engines / "styles" / "mosaic" / "live.npy").read_bytes()
     assert train(place, "--name", "mosaic", "--into", str(engines)) == 2  # it is there already
     assert train(place, "--name", "mosaic", "--into", str(engines), "-y") == 0

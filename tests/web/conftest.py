@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 from vidstyle.web.order import Engines
 from vidstyle.web.server import StudioServer
 from vidstyle.web.studio import Studio

@@ -15,9 +15,9 @@ import pytest
 from tests.web.conftest import ENGINES, ORDER, Visitor, wait_for
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
-from vidstyle.library import Library
 from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.painter import Painter
+from vidstyle.style_library import Library
 from vidstyle.web.artist import Artist, Painting, Superseded
 from vidstyle.web.order import Order, read_order
 from vidstyle.web.studio import Studio

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.web.conftest import ENGINES, Visitor
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 from vidstyle.web.exchange import Forbidden
 from vidstyle.web.gate import Gate
 from vidstyle.web.server import StudioServer

@@ -15,9 +15,9 @@ from tests.web.conftest import ENGINES, ORDER, Visitor, wait_for
 from vidstyle.errors import Interrupted, OutputError
 from vidstyle.fileloop import Progress
 from vidstyle.interrupts import StopRequest
-from vidstyle.library import Library
 from vidstyle.pipeline import render
 from vidstyle.report import RenderReport
+from vidstyle.style_library import Library
 from vidstyle.web.jobs import Jobs
 from vidstyle.web.order import Order
 from vidstyle.web.shelf import Shelf, Source

@@ -16,7 +16,7 @@ from tests.conftest import TINY as NETWORK
 from tests.conftest import add_style, make_library
 from tests.web.conftest import ENGINES, ORDER, Visitor, wait_for
 from vidstyle.errors import OutputError
-from vidstyle.library import Library
+from vidstyle.style_library import Library
 from vidstyle.web.server import StudioServer
 from vidstyle.web.studio import Studio
 

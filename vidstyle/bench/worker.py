@@ -97,7 +97,7 @@ def _open(case: Case, network: Network) -> tuple[Callable[[ImageArray], ImageArr
 @contextmanager
 def network_for_bench(name: str) -> Iterator[Network]:
     """The installed network, or one of random weights: as fast, and there before anything is trained."""
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     try:
         found = Library().network(name)

@@ -43,9 +43,9 @@ def bench(
     from vidstyle.backends.cpu import guard
     from vidstyle.bench import cases, loop, report, steady
     from vidstyle.interrupts import stop_requests
-    from vidstyle.library import Library
     from vidstyle.media.part_file import check_file
     from vidstyle.networks.architecture import ARCHITECTURES
+    from vidstyle.style_library import Library
 
     guard()
     for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others

@@ -30,8 +30,8 @@ def build(
     from vidstyle.backends.protocol import EngineSpec
     from vidstyle.backends.registry import open_engine
     from vidstyle.errors import UsageError
-    from vidstyle.library import Library
     from vidstyle.settings import parse_size
+    from vidstyle.style_library import Library
 
     sizes = []
     for text in size:

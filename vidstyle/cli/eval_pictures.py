@@ -44,8 +44,8 @@ def pictures(
 ) -> None:
     """Content and style loss, shift error and noise gain of painted photographs."""
     from vidstyle.backends.cpu import guard
-    from vidstyle.library import Library
     from vidstyle.painter import Look, Painter
+    from vidstyle.style_library import Library
     from vidstyle.styles import parse_style
 
     if painted is not None:

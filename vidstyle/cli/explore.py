@@ -89,8 +89,8 @@ def compare(
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.gatys.stills import Palette, Studio
-    from vidstyle.library import Library
     from vidstyle.painter import Look, Painter
+    from vidstyle.style_library import Library
     from vidstyle.styles import parse_style
     from vidstyle.training.photographs import read_painting, read_picture
 

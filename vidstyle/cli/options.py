@@ -13,7 +13,7 @@ from vidstyle.errors import VidstyleError
 
 
 def complete_styles(incomplete: str) -> Iterable[str]:
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     try:
         return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
@@ -22,7 +22,7 @@ def complete_styles(incomplete: str) -> Iterable[str]:
 
 
 def _complete_networks(incomplete: str) -> Iterable[str]:
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     try:
         return [name for name in Library().network_names() if name.startswith(incomplete)]

@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.comp
 
 def list_styles(json: options.Json = False) -> None:
     """All styles at hand, your own and the shipped ones."""
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     cards = Library().cards()
     if json:
@@ -29,7 +29,7 @@ def list_styles(json: options.Json = False) -> None:
 
 def show(name: Name, json: options.Json = False) -> None:
     """What is known of a style."""
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     card = Library().card(name)
     if json:
@@ -40,7 +40,7 @@ def show(name: Name, json: options.Json = False) -> None:
 
 def remove(name: Name) -> None:
     """Remove a style of your own from your data folder."""
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
 
     Library().remove(name)
     console.say(f"removed {name}")

@@ -22,9 +22,9 @@ def preview(
 ) -> None:
     """Paint the previews of styles anew."""
     from vidstyle.errors import StyleError
-    from vidstyle.library import Library, user_data
     from vidstyle.networks.publish import publish_file
     from vidstyle.previews import FILE, paint_preview
+    from vidstyle.style_library import Library, user_data
     from vidstyle.suggest import did_you_mean
 
     place = root or user_data()

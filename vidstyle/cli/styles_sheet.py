@@ -45,8 +45,8 @@ def sheet(
     check_png(out, sources=images, overwrite=overwrite)
     from vidstyle.gatys.sheets import save_picture
     from vidstyle.gatys.sheets import sheet as lay_out
-    from vidstyle.library import Library
     from vidstyle.painter import Look, Painter
+    from vidstyle.style_library import Library
 
     library = Library()
     found = library.network(network)

@@ -12,7 +12,7 @@ from vidstyle.cli import console, options
 from vidstyle.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from vidstyle.library import Library
+    from vidstyle.style_library import Library
     from vidstyle.training.session import Session
     from vidstyle.training.trainer import Progress, StyleTarget
 
@@ -79,8 +79,8 @@ def train(
 ) -> None:
     """Make a style of a painting, or train a whole network by a recipe."""
     from vidstyle.backends.heap import prepare_to_optimise
-    from vidstyle.library import Library, shipped_data, user_data
     from vidstyle.media.part_file import writing
+    from vidstyle.style_library import Library, shipped_data, user_data
 
     if content is None or not name or not paintings:
         raise UsageError("train needs the painting, --name and --content, a folder of photographs")
@@ -119,7 +119,7 @@ def _check_exist(*paths: Path) -> None:
 
 def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace: bool) -> None:
     """Raise UsageError if a style cannot be called `name`, or what it would take the place of is shipped or in use."""
-    from vidstyle.library import shipped_data
+    from vidstyle.style_library import shipped_data
     from vidstyle.styles import IDENTITY, check_name
 
     if check_name(name) == IDENTITY:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vidstyle.backends.protocol import Say
     from vidstyle.fileloop import Progress
-    from vidstyle.library import Library
     from vidstyle.report import RenderReport
     from vidstyle.settings import RenderOptions
+    from vidstyle.style_library import Library
 
 
 def render(

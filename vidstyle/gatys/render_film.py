@@ -28,7 +28,6 @@ from vidstyle.gatys.stills import Studio, quick_copy, to_image, to_tensor
 from vidstyle.gatys.store import Shot, Store
 from vidstyle.gatys.through_time import ShotPainter, in_turn
 from vidstyle.interrupts import stop_requests
-from vidstyle.library import Library
 from vidstyle.media.pictures import refuse_several
 from vidstyle.media.protocol import Reader, Writer
 from vidstyle.media.reader import open_reader
@@ -39,6 +38,7 @@ from vidstyle.networks.vgg import load_vgg
 from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
 from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
+from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_NETWORK
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from vidstyle.backends.protocol import PrecisionChoice
 from vidstyle.errors import Interrupted, UsageError, VidstyleError
 from vidstyle.interrupts import stop_requests
-from vidstyle.library import Library
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.legend import status_lines
 from vidstyle.live.loop import LiveLoop, Window
@@ -24,6 +23,7 @@ from vidstyle.media.outputs import make_output
 from vidstyle.networks.network import Network
 from vidstyle.painter import Painter
 from vidstyle.settings import Size
+from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_NETWORK, DEFAULT_STYLE, IDENTITY
 
 Say = Callable[[str], None]

@@ -21,13 +21,13 @@ from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.interrupts import StopRequest
-from vidstyle.library import Library
 from vidstyle.media.part_file import writing
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
 from vidstyle.networks.publish import publish_file, publish_network, publish_style
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.previews import FILE, paint_preview
+from vidstyle.style_library import Library
 from vidstyle.styles import IDENTITY, StyleCard, check_name
 from vidstyle.training.curves import write_losses
 from vidstyle.training.nearest import begin_at_nearest

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from vidstyle.errors import VidstyleError
 from vidstyle.frames import ImageArray
-from vidstyle.library import Library
 from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.painter import Painter
+from vidstyle.style_library import Library
 from vidstyle.web.order import Engines, Order
 
 

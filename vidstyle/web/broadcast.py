@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import BackendError, UsageError, VidstyleError
-from vidstyle.library import Library
 from vidstyle.media.camera import SYNTHETIC, camera_names
+from vidstyle.style_library import Library
 from vidstyle.web.exchange import NothingThere
 from vidstyle.web.order import Engines, Order
 from vidstyle.web.shelf import Shelf

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from vidstyle.errors import Interrupted, OutputError, VidstyleError
 from vidstyle.fileloop import Progress
 from vidstyle.interrupts import StopRequest
-from vidstyle.library import Library
 from vidstyle.media.part_file import part_path
 from vidstyle.pipeline import render
 from vidstyle.report import RenderReport
+from vidstyle.style_library import Library
 from vidstyle.web.exchange import NothingThere
 from vidstyle.web.order import Engines, Order, shell_line
 from vidstyle.web.shelf import Shelf, Source

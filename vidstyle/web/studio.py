@@ -11,9 +11,9 @@ from typing import Any, Self
 from vidstyle import __version__
 from vidstyle.cache import cache_folder
 from vidstyle.errors import OutputError, StyleError
-from vidstyle.library import Library
 from vidstyle.media.part_file import check_writable
 from vidstyle.previews import FILE, paint_preview
+from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_STYLE, StyleCard
 from vidstyle.web.artist import Artist
 from vidstyle.web.broadcast import OBS_PORT, Broadcast
