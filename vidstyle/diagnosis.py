@@ -133,7 +133,7 @@ def _styles() -> Iterator[Finding]:
     for name in names:
         try:
             network = library.network(name)
-            fitting = [card.name for card in library.cards(name) if name in card.vectors]
+            fitting = library.fitted_to(name)
         except VidstyleError as error:
             yield Finding(topic="styles", name=f"network {name}", state="failed", text=str(error))
             continue

@@ -10,7 +10,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import UsageError
 from vidstyle.networks.foreign.formats import read_network
 from vidstyle.networks.network import load_network
-from vidstyle.style_library import Library, user_data
+from vidstyle.style_library import Library, check_unneeded, user_data
 from vidstyle.styles import IDENTITY, StyleCard, check_name
 
 
@@ -60,9 +60,8 @@ def _check_free(root: Path, name: str, *, overwrite: bool) -> None:
                 raise UsageError(f"vidstyle comes with a {kind} {name!r}; choose another --name")
             if not overwrite:
                 raise UsageError(f"there is a {kind} {name!r} already; -y replaces it")
-            users = [card.name for card in Library().cards(name) if name in card.vectors and card.name != name]
-            if kind == "network" and users:
-                raise UsageError(f"{name!r} is a network that other styles need ({users[0]}); choose another --name")
+            if kind == "network":
+                check_unneeded(name, Library())
 
 
 def _card(name: str, path: Path, kind: str, network: Path) -> StyleCard:

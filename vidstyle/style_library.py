@@ -20,7 +20,7 @@ import platformdirs
 
 from vidstyle.errors import StyleError, UsageError
 from vidstyle.frames import StyleVector
-from vidstyle.networks.network import Network, load_network, parse_vector, read_small
+from vidstyle.networks.network import Network, load_network, parse_vector, read_small_file
 from vidstyle.styles import (
     DEFAULT_NETWORK,
     DEFAULT_STYLE,
@@ -162,6 +162,10 @@ class Library:
         cards = self.cards(network.name)
         return [c.name for c in cards if network.name in c.vectors or self._own_network(c, network)]
 
+    def fitted_to(self, network: str) -> list[str]:
+        """The names of the styles, identity left out, that have a vector for this network."""
+        return [card.name for card in self.cards(network) if network in card.vectors]
+
     def _own_network(self, card: StyleCard, network: Network) -> Network | None:
         """The network that a style brings along where `network` is asked for; None if it need not, or must not."""
         if network.name in card.vectors or not card.vectors:
@@ -218,9 +222,7 @@ class Library:
     def _read_card(self, file: Path) -> StyleCard:
         name, shipped = file.parent.name, file.is_relative_to(shipped_data())
         try:
-            with file.open("rb") as opened:
-                content = read_small(opened)
-            card = StyleCard.from_json(content, folder=file.parent, shipped=shipped)
+            card = StyleCard.from_json(read_small_file(file), folder=file.parent, shipped=shipped)
         except ValueError as error:
             way_out = f"; `vidstyle styles remove {name}` takes it away" if self._is_users(file.parent) else ""
             raise StyleError(f"{file}: not a usable style card ({error}){way_out}") from error
@@ -233,6 +235,12 @@ class Library:
     def _is_users(self, style: Path) -> bool:
         """Whether `styles remove` can take a style's folder away."""
         return style.parent.parent == user_data() and is_name(style.name) and style.name != IDENTITY
+
+
+def check_unneeded(network: str, library: Library) -> None:
+    """Raise UsageError if other styles than the one called like this network have a vector for it."""
+    if users := [name for name in library.fitted_to(network) if name != network]:
+        raise UsageError(f"{network!r} is a network that other styles need ({users[0]}); choose another --name")
 
 
 def _remove(folder: Path) -> None:
@@ -267,8 +275,7 @@ def _stale_for(card: StyleCard, network: Network) -> str | None:
 def _read_vector(file: Path, digest: str, network: Network) -> StyleVector:
     """The style vector in `file`, verified. Raises StyleError."""
     try:
-        with file.open("rb") as opened:
-            content = read_small(opened)
+        content = read_small_file(file)
         if sha256(content).hexdigest() != digest:
             raise StyleError(f"{file}: the checksum is not the one on its card; add the style again")
         return parse_vector(content, network)

@@ -88,11 +88,6 @@ def train(
     prepare_to_optimise()
     root, run = into or user_data(), run or user_data() / "training" / name
     library = Library() if into is None else Library([into, *Library().roots])
-    if recipe is None:
-        with writing(run):
-            goes_on = resume and (run / "checkpoint.pt").exists()
-        with writing(root):
-            _check_free(name, library, root, tune=tune, replace=overwrite or goes_on)
     if recipe is not None:
         session = _by_recipe(recipe, paintings, name, content, run, root, device, steps)
         if session.recipe.tune == "style":
@@ -100,6 +95,10 @@ def train(
         elif into is None and (shipped_data() / "networks" / name).exists():  # it would be hidden
             raise UsageError(f"vidstyle comes with a network {name!r}; choose another --name, or a folder: --into DIR")
     else:
+        with writing(run):
+            goes_on = resume and (run / "checkpoint.pt").exists()
+        with writing(root):
+            _check_free(name, library, root, tune=tune, replace=overwrite or goes_on)
         from vidstyle.training.trainer import StyleTarget
 
         target = StyleTarget(name=name, paintings=tuple(paintings), size=size, trim=trim)
@@ -119,7 +118,7 @@ def _check_exist(*paths: Path) -> None:
 
 def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace: bool) -> None:
     """Raise UsageError if a style cannot be called `name`, or what it would take the place of is shipped or in use."""
-    from vidstyle.style_library import shipped_data
+    from vidstyle.style_library import check_unneeded, shipped_data
     from vidstyle.styles import IDENTITY, check_name
 
     if check_name(name) == IDENTITY:
@@ -129,9 +128,8 @@ def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace:
         raise UsageError(f"vidstyle comes with a style {name!r}; choose another --name")
     if not replace and (root / "styles" / name / "card.json").exists():
         raise UsageError(f"there is a style {name!r} already; -y replaces it")
-    users = [card.name for card in library.cards(name) if name in card.vectors and card.name != name]
-    if tune is not Tune.style and users:
-        raise UsageError(f"{name!r} is a network that other styles need ({users[0]}); choose another --name")
+    if tune is not Tune.style:
+        check_unneeded(name, library)
 
 
 def _one_style(

@@ -166,12 +166,10 @@ class PartFile:
         if sys.platform == "win32":
             os.close(descriptor)  # an open file could not be renamed there
             return
-        if not _lock(descriptor):
+        # Another run has it, or had it and gave it its name at this moment.
+        if not (_lock(descriptor) and os.path.samestat(os.fstat(descriptor), self.path.stat())):
             os.close(descriptor)
             raise _taken(self.target)
-        if not os.path.samestat(os.fstat(descriptor), self.path.stat()):
-            os.close(descriptor)
-            raise _taken(self.target)  # who wrote it gave it its name at this moment
         if _keeps_all_out(self.path):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         self._descriptor = descriptor

@@ -232,6 +232,7 @@ class ProgramTransport:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._is_listener = parse_qs(urlsplit(url).query).get("mode") == ["listener"]  # it waits for its receiver
         self._program: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
 
@@ -271,8 +272,7 @@ class ProgramTransport:
             return  # there, the write itself waits
         watched = select.poll()
         watched.register(descriptor, select.POLLOUT)
-        is_listener = parse_qs(urlsplit(self._url).query).get("mode") == ["listener"]  # it waits for its receiver
-        if not watched.poll(None if is_listener else 1000 * PATIENCE):
+        if not watched.poll(None if self._is_listener else 1000 * PATIENCE):
             raise OutputLost(f"{self._url}: ffmpeg takes nothing")
 
     def flush(self) -> None:

@@ -47,8 +47,7 @@ def load_network(folder: Path) -> Network:
     """Read and verify the network in `folder`. Raises StyleError if it is missing, damaged or altered."""
     card_file = folder / "network.json"
     try:
-        with card_file.open("rb") as file:
-            card = parse_json(read_small(file))
+        card = parse_json(read_small_file(card_file))
         architecture = Architecture.from_json(card["architecture"]) if card.get("architecture") else None
         graph = folder / "network.onnx"
         digest = sha256_of(graph)
@@ -72,6 +71,12 @@ def read_small(file: IO[bytes]) -> bytes:
     if len(content) > LARGEST_SMALL_FILE:
         raise ValueError(f"more than {LARGEST_SMALL_FILE} bytes, where a small file should be")
     return content
+
+
+def read_small_file(path: Path) -> bytes:
+    """The same of the file at `path`."""
+    with path.open("rb") as file:
+        return read_small(file)
 
 
 def parse_json(content: bytes) -> dict[str, Any]:

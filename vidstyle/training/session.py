@@ -182,8 +182,10 @@ def _start_from(library: Library, name: str, recipe: Recipe) -> Start:
     if network.architecture != recipe.architecture:
         raise UsageError(f"network {name!r} is of another architecture than what shall be trained from it")
     weights = {k: torch.from_numpy(np.array(v)) for k, v in read_weights(network.graph).items()}
-    cards = [card.name for card in library.cards(name) if name in card.vectors]
-    vectors = {card: torch.from_numpy(library.style(card, network).vector.copy()) for card in (IDENTITY, *cards)}
+    vectors = {
+        card: torch.from_numpy(library.style(card, network).vector.copy())
+        for card in (IDENTITY, *library.fitted_to(name))
+    }
     return weights, vectors
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vidstyle.errors import StyleError
 from vidstyle.networks.foreign.imported import LARGEST_FILE, Imported, PictureNodes, check_finite
-from vidstyle.networks.network import parse_json, read_small
+from vidstyle.networks.network import parse_json, read_small_file
 
 EPSILON = 1e-3
 STRIDE = 4
@@ -89,8 +89,7 @@ def _variables(folder: Path) -> list[Array]:
     """All variables in order."""
     path = folder / "manifest.json"
     try:
-        with path.open("rb") as file:
-            manifest = parse_json(read_small(file))
+        manifest = parse_json(read_small_file(path))
         names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * len(LAYERS)))]
         entries = [(name, manifest[name]["filename"], manifest[name]["shape"]) for name in names]
     except (OSError, ValueError, TypeError, KeyError) as error:
