@@ -28,7 +28,7 @@ def test_a_session_from_start_to_end(visitor: Visitor, make_film: Callable[..., 
     wait_for(lambda: state(visitor) == "live" and visitor.get("/api/live").json["delivered"] > 2)
     values = visitor.get("/api/live").json
     assert (values["size"], values["backend"], values["error"]) == ([64, 48], "openvino", "")
-    assert values["network"] == "live"
+    assert (values["source"], values["virtual"]) == (film["id"], False)
     assert values["camera"].startswith("in.mkv, ")
     assert values["latency_ms"]["p50"] > 0
 
@@ -59,7 +59,12 @@ def test_the_settings_reach_the_session(visitor: Visitor, studio) -> None:
     settings = studio.broadcast._session.loop.control.settings
     assert settings.styles == (("waves", 1.0), ("mosaic", 2.0))
     assert (settings.strength, settings.stroke, settings.keep_colors, settings.mirror) == (0.5, 2.0, True, True)
+    before = visitor.get("/api/live").json
+    assert (before["order"], before["mirror"]) == (order | {"network": "live", "stabilize": False}, True)
+    studio.broadcast._session.loop.control.perform("strength", 0.25)
+    assert visitor.get("/api/live").json["order"]["strength"] == 0.25, "whoever turns it"
     assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200, "a new one instead"
+    assert visitor.get("/api/live").json["session"] != before["session"]
 
 
 @pytest.mark.parametrize(

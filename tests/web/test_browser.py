@@ -95,7 +95,11 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     assert hand.do("return complaints") == []
 
 
-def test_the_network_is_the_running_sessions(hand: Hand, visitor: Visitor, studio: Studio) -> None:
+ON_AIR = "[...document.querySelectorAll('.style[aria-pressed=true]')].map(b => b.dataset.style).join()"
+STREAM = "document.getElementById('live-picture').getAttribute('src')"
+
+
+def test_the_controls_are_the_running_sessions(hand: Hand, visitor: Visitor, studio: Studio) -> None:
     hand.painted()
     assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["waves", 1]]}}).status == 200
     hand.do("window.asked = []; const ask = fetch; window.fetch = (...a) => (asked.push(a[0]), ask(...a))")
@@ -103,10 +107,37 @@ def test_the_network_is_the_running_sessions(hand: Hand, visitor: Visitor, studi
     hand.click("#mode-live")
     hand.wait("!document.getElementById('figures').hidden")
     assert hand.do("return document.querySelector('#networks [aria-pressed=true]').dataset.network") == "live"
+    assert hand.do(f"return {ON_AIR}") == "waves"
+    assert hand.do("return document.getElementById('camera').value") == "synthetic"
     assert "/api/live/look" not in hand.do("return asked"), "to look at it turns nothing"
-    hand.click(".style[data-style=waves] + .add")
-    wait_for(lambda: studio.broadcast._session.loop.control.settings.styles == (("mosaic", 1.0), ("waves", 1.0)))
+    hand.click(".style[data-style=mosaic] + .add")
+    control = studio.broadcast._session.loop.control
+    wait_for(lambda: control.settings.styles == (("waves", 1.0), ("mosaic", 1.0)))
+    control.perform("mix", [["waves", 3], ["mosaic", 1]])  # another page, or a button of a Stream Deck
+    hand.wait("document.querySelector('#mix .share').textContent === '75 %'")
+    before = hand.wait(STREAM)
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["mosaic", 1]]}}).status == 200
+    hand.wait(f"{STREAM} && {STREAM} !== {before!r}")
+    assert hand.do(f"return {ON_AIR}") == "mosaic"
     assert hand.do("return document.getElementById('message').hidden")
+
+
+def test_a_page_that_is_loaded_anew_goes_on(hand: Hand, visitor: Visitor) -> None:
+    hand.painted()
+    hand.click(".style[data-style=waves] + .add")
+    for control, value in (("strength", 0.5), ("stroke", 1), ("at", 2)):
+        hand.do(f"const s = document.getElementById('{control}'); s.value = {value}; s.dispatchEvent(new Event('input'))")
+    hand.wait("document.getElementById('command').textContent.includes('-s mosaic -s waves --strength 0.5 --stroke 2')")
+    hand.do("window.old = true; location.reload()")
+    hand.wait("!window.old && document.getElementById('command').textContent.includes('--strength 0.5 --stroke 2')")
+    assert hand.do(f"return {ON_AIR}") == "mosaic,waves"
+    assert hand.do("return document.getElementById('at-text').textContent") == "0:02.00"
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["waves", 1]]}}).status == 200
+    hand.click("#mode-live")
+    hand.wait(STREAM)
+    hand.do("window.old = true; location.reload()")
+    hand.wait(f"!window.old && {STREAM}")
+    assert hand.do(f"return {ON_AIR}") == "waves"
 
 
 def test_a_narrow_window_scrolls_in_one_direction_only(hand: Hand) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
+import secrets
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import BackendError, UsageError, VidstyleError
@@ -35,15 +36,27 @@ _SHOWN = ("fps_now", "latency_ms", "size", "backend", "device", "precision", "de
 
 @dataclass
 class _Session:
-    """`camera` is what the session is told to open, `spoken` what its user calls it."""
+    """`asked` is the camera as the page names it, `camera` what the session is told to open, `spoken` what its
+    user calls it."""
 
+    asked: str
     camera: str
     spoken: str
     network: str
+    virtual: bool
     loop: LiveLoop
     page: MjpegPage
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     thread: threading.Thread | None = None
     error: str = ""
+
+    def order(self) -> Order:
+        """What is painted now, whoever turned it: a page, or a command to the page for OBS."""
+        now = self.loop.control.settings
+        return Order(
+            styles=now.styles, network=self.network, strength=now.strength, stroke=now.stroke,
+            keep_colors=now.keep_colors, stabilize=now.stabilize,
+        )  # fmt: skip
 
     def in_users_words(self, text: str) -> str:
         """A film by the name that the user gave it; a device is called as it is."""
@@ -88,7 +101,9 @@ class Broadcast:
             address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
             page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
             outputs, _ = live.make_outputs(("virtual",) if virtual else (), loop)
-            session = _Session(camera=source, spoken=spoken, network=order.network, loop=loop, page=page)
+            session = _Session(
+                asked=camera, camera=source, spoken=spoken, network=order.network, virtual=virtual, loop=loop, page=page
+            )
             session.thread = threading.Thread(
                 target=_run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
             )
@@ -139,7 +154,11 @@ class Broadcast:
         return {
             **{key: values[key] for key in _SHOWN},
             "state": state if runs else "failed" if session.error else "ended",
-            "network": session.network,
+            "session": session.id,
+            "source": session.asked,
+            "virtual": session.virtual,
+            "order": asdict(session.order()),
+            "mirror": session.loop.control.settings.mirror,
             "error": session.in_users_words(session.error),
             "camera": f"{session.spoken}, {camera['granted']}" if camera else "",
             "camera_message": session.in_users_words(values["camera_message"]),

@@ -3,7 +3,7 @@
 import { complain, copy, get, make, post } from "./api.js";
 
 const byId = (id) => document.getElementById(id);
-const OFTEN = 1000; // ms between two looks at the figures
+const OFTEN = 1000, SELDOM = 3000; // ms between two looks at the session, and where the studio does not answer
 
 export class Live {
   constructor(order, stage) {
@@ -14,12 +14,18 @@ export class Live {
     this.looking = 0;
     this.turning = false;
     this.wanted = false;
+    this.turns = 0;
+    this.said = "";
     this.adopting = false;
     byId("live-toggle").addEventListener("click", () => (this.runs ? this.stop() : this.start()));
     byId("copy-obs").addEventListener("click", (event) => copy(byId("obs").textContent, event.target));
     byId("mirror").addEventListener("input", () => this.turn());
-    byId("live-picture").addEventListener("error", () => this.look());
+    byId("live-picture").addEventListener("error", () => {
+      this.hidePicture();
+      this.look();
+    });
     order.addEventListener("change", () => this.turn());
+    this.look(); // another tab, or this page before it was loaded anew, may have started it
   }
 
   /** Enter or leave the live part of the page; a session goes on meanwhile. */
@@ -28,6 +34,7 @@ export class Live {
     byId("live-actions").hidden = !shown;
     this.stage.sleep(shown);
     if (!shown) {
+      this.said = "";
       this.hidePicture();
       this.order.lockNetwork(false);
       return;
@@ -47,7 +54,7 @@ export class Live {
         ...films.map((film) => make("option", { value: film.id, textContent: `Film: ${film.name}` })),
         make("option", { value: "synthetic", textContent: "Test pattern" }),
       );
-      if ([...byId("camera").options].some((option) => option.value === chosen)) byId("camera").value = chosen;
+      this.chooseCamera(chosen);
       byId("virtual").disabled = !virtual;
       byId("virtual-hint").hidden = virtual;
     } catch (error) {
@@ -55,12 +62,18 @@ export class Live {
     }
   }
 
+  chooseCamera(id) {
+    if ([...byId("camera").options].some((option) => option.value === id)) byId("camera").value = id;
+  }
+
   async start() {
     byId("live-toggle").disabled = true;
     this.veil("Starting…");
     try {
       const wish = { camera: byId("camera").value, order: this.order.toJSON(), mirror: byId("mirror").checked, virtual: byId("virtual").checked };
-      this.follow(await post("/api/live/start", wish));
+      const state = await post("/api/live/start", wish);
+      this.runs = true;
+      this.follow(state);
     } catch (error) {
       complain(error);
       this.veil("Choose a camera or a film, then start.");
@@ -78,35 +91,50 @@ export class Live {
     byId("live-toggle").disabled = false;
   }
 
-  /** The controls were turned: tell the session, one request at a time, the last one for certain. */
+  /** The controls were turned: tell the session, one request at a time, the last one for certain; but not before
+      they say what is on air. */
   async turn() {
-    if (!this.runs || !this.shown || this.adopting) return;
+    if (!this.runs || !this.said || this.adopting) return;
     this.wanted = true;
     if (this.turning) return;
     this.turning = true;
     while (this.wanted) {
       this.wanted = false;
       try {
-        await post("/api/live/look", { order: this.order.toJSON(), mirror: byId("mirror").checked });
+        const state = await post("/api/live/look", { order: this.order.toJSON(), mirror: byId("mirror").checked });
+        this.said = settings(state);
       } catch (error) {
         complain(error);
       }
     }
     this.turning = false;
+    this.turns += 1;
   }
 
   async look() {
     clearTimeout(this.looking);
-    if (!this.shown && !this.runs) return;
+    const turns = this.turns;
+    let state;
     try {
-      this.follow(await get("/api/live"));
+      state = await get("/api/live");
     } catch (error) {
-      complain(error);
-      this.follow({ state: "off" });
+      this.lose(error);
+      return;
     }
+    this.follow(state, turns === this.turns && !this.turning);
   }
 
-  follow(state) {
+  /** The studio does not answer: the session may go on, and is looked for. */
+  lose(error) {
+    clearTimeout(this.looking);
+    if (this.shown || this.runs) this.looking = setTimeout(() => this.look(), SELDOM);
+    if (!this.shown) return;
+    this.hidePicture();
+    this.veil(error.message);
+  }
+
+  /** `current` is false where a control was turned since the state was asked for. */
+  follow(state, current = true) {
     const ran = this.runs;
     this.runs = state.state === "starting" || state.state === "live";
     byId("live-toggle").textContent = this.runs ? "Stop" : "Start the camera";
@@ -119,20 +147,24 @@ export class Live {
     if (this.runs) this.looking = setTimeout(() => this.look(), OFTEN);
     if (!this.shown) return;
     this.order.lockNetwork(this.runs);
-    if (this.runs) this.showSession(state);
+    if (this.runs) this.showSession(state, current);
     else this.showNothing(state, ran);
   }
 
-  /** The network is the session's as long as it runs, whoever started it; nothing is turned on air by that. */
-  adopt(network) {
-    if (this.order.network === network) return;
+  /** The controls say what is on air, whoever turned it last; nothing is turned on air by that. */
+  adopt(state) {
+    if (settings(state) === this.said) return;
+    this.said = settings(state);
     this.adopting = true;
-    this.order.chooseNetwork(network);
+    this.order.take(state.order);
     this.adopting = false;
+    byId("mirror").checked = state.mirror;
   }
 
-  showSession(state) {
-    this.adopt(state.network);
+  showSession(state, current) {
+    if (current) this.adopt(state);
+    this.chooseCamera(state.source);
+    byId("virtual").checked = state.virtual;
     byId("fps").textContent = state.fps_now ? state.fps_now.toFixed(1) : "–";
     const delay = state.latency_ms.p50;
     byId("delay").textContent = delay === null ? "–" : `${Math.round(delay)} ms`;
@@ -140,11 +172,15 @@ export class Live {
     const engine = state.backend ? `${state.backend} on ${state.device}, ${state.precision}` : "";
     const trouble = [state.camera_message, ...Object.values(state.trouble), ...state.warnings];
     byId("status").textContent = [state.camera, engine, ...trouble].filter(Boolean).join(" · ");
+    if (state.state === "starting") {
+      this.hidePicture();
+      this.veil("Starting…");
+    }
     if (!state.size) return;
     this.stage.ratio(state.size[0] / state.size[1]);
-    const picture = byId("live-picture");
-    if (picture.hidden && state.state === "live") {
-      picture.src = `/api/live/stream?${Date.now()}`;
+    const picture = byId("live-picture"), stream = `/api/live/stream?${state.session}`;
+    if (state.state === "live" && picture.getAttribute("src") !== stream) {
+      picture.src = stream;
       picture.hidden = false;
       byId("veil").hidden = true;
     }
@@ -153,7 +189,7 @@ export class Live {
   showNothing(state, ran) {
     this.hidePicture();
     byId("status").textContent = "";
-    if (state.state === "failed") complain(new Error(state.error));
+    if (ran && state.state === "failed") complain(new Error(state.error));
     this.veil(ran && state.state === "ended" ? "The film is over." : "Choose a camera or a film, then start.");
   }
 
@@ -167,4 +203,9 @@ export class Live {
     byId("veil").textContent = text;
     byId("veil").hidden = false;
   }
+}
+
+/** What a session is told and can be turned by, to compare. */
+function settings(state) {
+  return JSON.stringify([state.session, state.order, state.mirror]);
 }

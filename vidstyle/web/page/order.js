@@ -22,6 +22,7 @@ export class Order extends EventTarget {
     super();
     this.cards = styles;
     this.weights = new Map([[chosen, 1]]);
+    this.networks = networks;
     this.network = networks[0];
     this.moving = true;
     for (const id of ["strength", "stroke", "keep-colors", "stabilize"]) {
@@ -59,6 +60,19 @@ export class Order extends EventTarget {
   toggle(name) {
     if (!this.weights.has(name)) this.weights.set(name, 1);
     else if (this.weights.size > 1) this.weights.delete(name);
+    this.changed();
+  }
+
+  /** All controls as an earlier or another page's order says, as far as its styles and its network are here. */
+  take(order) {
+    const known = order.styles.filter(([name]) => this.cards.has(name));
+    if (!known.length || !this.networks.includes(order.network)) return;
+    this.weights = new Map(known);
+    this.network = order.network;
+    byId("strength").value = order.strength;
+    byId("stroke").value = Math.log2(order.stroke);
+    byId("keep-colors").checked = order.keep_colors;
+    byId("stabilize").checked = order.stabilize;
     this.changed();
   }
 
@@ -104,9 +118,12 @@ export class Order extends EventTarget {
       list.replaceChildren(...[...this.weights.keys()].map((name) => this.row(name)));
     }
     const total = [...this.weights.values()].reduce((sum, weight) => sum + weight, 0);
+    if (this.weights.size === 1) return;
     for (const row of list.children) {
-      const share = row.querySelector(".share");
-      if (share) share.textContent = `${Math.round((100 * this.weights.get(row.dataset.style)) / total)} %`;
+      const weight = this.weights.get(row.dataset.style), slider = row.querySelector("input");
+      row.querySelector(".share").textContent = `${Math.round((100 * weight) / total)} %`;
+      slider.value = weight;
+      fill(slider);
     }
   }
 
@@ -123,11 +140,8 @@ export class Order extends EventTarget {
       return row;
     }
     const weight = make("input", { type: "range", min: LIGHTEST, max: HEAVIEST, step: 0.1, ariaLabel: `Weight of ${card.title}` });
-    weight.value = this.weights.get(name);
-    fill(weight);
     weight.addEventListener("input", () => {
       this.weights.set(name, Number(weight.value));
-      fill(weight);
       this.changed();
     });
     const remove = make("button", { type: "button", textContent: "×", ariaLabel: `Take ${card.title} out of the mix` });

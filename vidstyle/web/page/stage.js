@@ -33,8 +33,8 @@ export class Stage {
     byId("wipe").setAttribute("aria-valuetext", `${Math.round(share)} % original`);
   }
 
-  /** Show another film or picture. */
-  show(source) {
+  /** Show another film or picture, as it is after so many seconds. */
+  show(source, at) {
     this.source = source;
     for (const id of ["before", "after"]) clear(byId(id)); // no painting of one picture over another
     this.original = null;
@@ -43,7 +43,7 @@ export class Stage {
     byId("at").max = last;
     byId("at").step = source.rate ? 1 / source.rate : 0.04;
     this.ratio(source.aspect);
-    this.moveTo(source.id === "scene" ? 4 : Math.min(last, last / 3));
+    this.moveTo(at ?? (source.id === "scene" ? 4 : last / 3));
   }
 
   ratio(value) {

@@ -8,6 +8,7 @@ import { Order } from "./order.js";
 import { Stage } from "./stage.js";
 
 const byId = (id) => document.getElementById(id);
+const KEPT = "studio"; // the tab's own storage, under this name
 
 class Studio {
   constructor(values) {
@@ -22,7 +23,22 @@ class Studio {
     new Gallery(byId("styles"), this.order);
     values.sources.forEach((source) => this.add(source));
     this.listen();
-    this.show("scene");
+    this.restore(kept());
+  }
+
+  /** Go on where this tab was before it was loaded anew. */
+  restore({ order, source, at, live }) {
+    if (order) this.order.take(order);
+    if (this.sources.has(source)) this.show(source, at);
+    else this.show("scene");
+    if (live) this.setMode(true);
+  }
+
+  /** What `restore` needs. */
+  keep() {
+    const order = { ...this.order.toJSON(), stabilize: byId("stabilize").checked };
+    const values = { order, source: this.stage.source.id, at: Number(byId("at").value), live: this.isLive };
+    sessionStorage.setItem(KEPT, JSON.stringify(values));
   }
 
   listen() {
@@ -36,6 +52,7 @@ class Studio {
     byId("mode-still").addEventListener("click", () => this.setMode(false));
     byId("mode-live").addEventListener("click", () => this.setMode(true));
     addEventListener("focus", () => this.refresh());
+    addEventListener("pagehide", () => this.keep());
     document.addEventListener("dragover", (event) => {
       event.preventDefault();
       byId("drop").hidden = false;
@@ -62,8 +79,9 @@ class Studio {
     return byId("mode-live").getAttribute("aria-pressed") === "true";
   }
 
-  /** What another tab has opened meanwhile. */
+  /** What another tab has opened or started meanwhile. */
   async refresh() {
+    this.live.look();
     try {
       const { sources } = await get("/api/studio");
       sources.filter((source) => !this.sources.has(source.id)).forEach((source) => this.add(source));
@@ -78,11 +96,11 @@ class Studio {
     byId("source").append(make("option", { value: source.id, textContent: name }));
   }
 
-  show(id) {
+  show(id, at) {
     const source = this.sources.get(id);
     byId("source").value = id;
     this.order.setMoving(source.kind === "film");
-    this.stage.show(source);
+    this.stage.show(source, at);
     this.jobs.setSource(source);
     if (this.isLive) this.setMode(false);
   }
@@ -106,6 +124,15 @@ class Studio {
       complain(error);
     }
     byId("open").disabled = false;
+  }
+}
+
+/** What this tab kept when it was loaded anew; nothing in a new one, or where the browser keeps nothing. */
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) || {};
+  } catch {
+    return {};
   }
 }
 
