@@ -90,6 +90,7 @@ export class Jobs {
     order.forEach((element, index) => {
       if (byId("jobs").children[index] !== element) byId("jobs").insertBefore(element, byId("jobs").children[index]);
     });
+    while (byId("jobs").children.length > jobs.length) byId("jobs").lastChild.remove(); // of a studio before this one
   }
 
   row(job) {
