@@ -126,7 +126,8 @@ def test_a_page_that_is_loaded_anew_goes_on(hand: Hand, visitor: Visitor) -> Non
     hand.painted()
     hand.click(".style[data-style=waves] + .add")
     for control, value in (("strength", 0.5), ("stroke", 1), ("at", 2)):
-        hand.do(f"const s = document.getElementById('{control}'); s.value = {value}; s.dispatchEvent(new Event('input'))")
+        turned = f"const s = document.getElementById('{control}'); s.value = {value};"
+        hand.do(f"{turned} s.dispatchEvent(new Event('input'))")
     hand.wait("document.getElementById('command').textContent.includes('-s mosaic -s waves --strength 0.5 --stroke 2')")
     hand.do("window.old = true; location.reload()")
     hand.wait("!window.old && document.getElementById('command').textContent.includes('--strength 0.5 --stroke 2')")
