@@ -7,15 +7,16 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 
 export class Gallery {
   constructor(list, order) {
+    this.list = list;
     this.order = order;
     const cards = [...order.cards.values()].sort((one, other) => one.title.localeCompare(other.title));
-    this.buttons = cards.map((card) => this.add(list, card));
+    this.buttons = cards.map((card) => this.add(card));
     list.addEventListener("keydown", (event) => this.walk(event));
     order.addEventListener("change", () => this.show());
     this.show();
   }
 
-  add(list, card) {
+  add(card) {
     const by = signature(card);
     const button = make(
       "button", { type: "button", className: "style", title: `${card.title}${by ? `, ${by}` : ""}` },
@@ -31,7 +32,7 @@ export class Gallery {
     // By keyboard a plus on the style itself does the same, so that the gallery needs one tab stop, not thirty.
     const plus = make("button", { type: "button", className: "add", tabIndex: -1, ariaLabel: `Mix ${card.title} in` });
     plus.addEventListener("click", () => this.order.toggle(card.name));
-    list.append(make("li", {}, button, plus));
+    this.list.append(make("li", {}, button, plus));
     return button;
   }
 
@@ -47,7 +48,16 @@ export class Gallery {
       button.tabIndex = -1;
     }
     const stop = this.buttons.find((button) => weights.has(button.dataset.style)) || this.buttons[0];
-    if (stop) stop.tabIndex = 0;
+    if (!stop) return;
+    stop.tabIndex = 0;
+    this.reveal(stop);
+  }
+
+  /** Within the gallery only: the page itself stays where its user has scrolled it. */
+  reveal(button) {
+    const card = button.parentElement.getBoundingClientRect(), seen = this.list.getBoundingClientRect();
+    this.list.scrollLeft += beyond(card.left, card.right, seen.left, seen.right);
+    this.list.scrollTop += beyond(card.top, card.bottom, seen.top, seen.bottom);
   }
 
   /** Arrow keys move within the gallery, + mixes the style that has the focus. */
@@ -76,4 +86,9 @@ export class Gallery {
     }
     return undefined;
   }
+}
+
+/** How far a stretch reaches out of another, below 0 where it does so at the beginning. */
+function beyond(from, to, first, last) {
+  return Math.min(0, from - first) + Math.max(0, to - last);
 }
