@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidstyle.backends import torch as backend
-from vidstyle.backends.protocol import DeviceEngine, EngineSpec
+from vidstyle.backends.protocol import DeviceEngine, EngineInfo, EngineSpec
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 from vidstyle.style_library import Library
@@ -54,6 +54,25 @@ def test_refusals_say_what_to_do(library: Library) -> None:
     imported = Network(name="foreign", graph=network.graph, sha256="0", style_size=0, architecture=None)
     with pytest.raises(BackendError, match="use --backend openvino"):
         backend.Torch().load(imported, EngineSpec(width=8, height=8), say)
+
+
+def test_norms_get_the_memory_that_pytorch_takes_on_gpus(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Group norm there refuses channels last, which it takes on processors, where this runs."""
+    import torch
+
+    norm, to = torch.native_group_norm, torch.nn.Module.to
+
+    def norm_of_a_gpu(x: torch.Tensor, *rest: object) -> object:
+        assert x.is_contiguous(), "Expected X.is_contiguous(memory_format) to be true, but got false"
+        return norm(x, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch, "native_group_norm", norm_of_a_gpu)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, device, kind: to(self, kind))
+    for network in (library.network("live"), library.network("classic")):
+        info = EngineInfo(backend="torch", device="cuda:0", precision="fp32", width=40, height=24, batch=2)
+        frames = torch.zeros((2, 24, 40, 3), dtype=torch.uint8)
+        painted = backend._painting(network, info)(frames, torch.ones(network.style_size))
+        assert painted.shape == frames.shape
 
 
 def test_memory_errors_are_told_from_others() -> None:

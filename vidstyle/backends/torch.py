@@ -1,8 +1,8 @@
 """PyTorch: CUDA, Apple's MPS, and the processor; the reference that every other engine is compared with.
 
 It takes only the weights from a network's graph file and computes with `TransformNetwork`, the module
-that was trained: fp16, channels-last and a replayed CUDA graph on NVIDIA, fp16 on MPS, bf16 on a
-processor with AMX, else fp32.
+that was trained: fp16 and a replayed CUDA graph on NVIDIA, fp16 on MPS, bf16 on a processor with AMX,
+else fp32.
 """
 
 from __future__ import annotations
@@ -205,10 +205,8 @@ def _painting(network: Network, info: EngineInfo) -> nn.Module:
     kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[info.precision]
     network_module = TransformNetwork(network.architecture)
     network_module.load_state_dict({name: torch.from_numpy(w) for name, w in read_weights(network.graph).items()})
-    memory = torch.channels_last if info.device.startswith("cuda") else torch.contiguous_format
+    # Not channels last, which convolutions would like on CUDA: PyTorch's group norm refuses that on GPUs.
     network_module = network_module.eval().requires_grad_(False).to(info.device, kind)
-    for weight in network_module.parameters():
-        weight.data = weight.data.contiguous(memory_format=memory)
 
     class Painting(torch.nn.Module):
         def __init__(self) -> None:
@@ -219,7 +217,7 @@ def _painting(network: Network, info: EngineInfo) -> nn.Module:
             """(N, H, W, 3) uint8 RGB in the style (S,) float32 to the same; sides are padded to the stride inside."""
             height, width = frames.shape[1:3]
             missing = [max(2 * stride, -(-side // stride) * stride) - side for side in (height, width)]
-            pictures = frames.permute(0, 3, 1, 2).to(kind, memory_format=memory) / 255
+            pictures = frames.permute(0, 3, 1, 2).to(kind, memory_format=torch.contiguous_format) / 255
             if any(missing):
                 pictures = F.pad(pictures, (0, missing[1], 0, missing[0]), mode="replicate")
             painted = self.network(pictures, style.expand(len(frames), -1))[:, :, :height, :width]
