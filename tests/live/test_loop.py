@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.live.live_fakes import Collector, Painters, make_control
 from vidstyle.errors import InputError, OutputError
+from vidstyle.live.outlet import Outlet
+from vidstyle.live.recorder import FINISH
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
+from vidstyle.media.live_film import LiveFilm
 from vidstyle.media.live_protocol import OutputLost
 
 
@@ -85,6 +89,18 @@ def test_one_output_failing_later_leaves_the_others_alone(start_session):
         session.finish()
     assert len(filled.frames) == 5
     assert filled.closed
+
+
+def test_a_film_is_waited_for_and_an_unfinished_one_is_an_error(start_session, tmp_path: Path, monkeypatch) -> None:
+    """Such as one that a slow encoder holds up, or a network's disk that is gone."""
+    waited: list[float | None] = []
+    stop = Outlet.stop
+    monkeypatch.setattr(Outlet, "stop", lambda self, timeout=None: waited.append(timeout) or not stop(self, timeout))
+    session = start_session([LiveFilm(str(tmp_path / "film.mkv"))])
+    session.wait_for(lambda: session.loop.as_json()["delivered"] > 2)
+    with pytest.raises(OutputError, match=r"film\.mkv did not finish in time; what there is lies in .*film\.mkv\.part"):
+        session.finish()
+    assert waited == [FINISH]
 
 
 def test_a_receiver_that_goes_away_is_tried_again(start_session):

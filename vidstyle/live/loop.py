@@ -14,9 +14,10 @@ from vidstyle.live.control import Control
 from vidstyle.live.easel import Easel, MakePainter
 from vidstyle.live.mailbox import Mailbox
 from vidstyle.live.outlet import Outlet
-from vidstyle.live.recorder import OpenFilm, Recorder, Say
+from vidstyle.live.recorder import OpenFilm, Recorder, Say, finish_film
 from vidstyle.live.stage import Stage
 from vidstyle.live.statistics import Clock, Statistics
+from vidstyle.media.live_film import LiveFilm
 from vidstyle.media.live_protocol import LiveFrame, LiveOutput, PictureFormat, Sound
 from vidstyle.settings import Size
 
@@ -220,7 +221,9 @@ class LiveLoop:
         if self._recorder:
             self._recorder.stop()
         for outlet in self._outlets:
-            if not outlet.stop():
+            if isinstance(outlet.output, LiveFilm):
+                finish_film(outlet, outlet.output.name)
+            elif not outlet.stop():
                 self.warnings.append(f"{outlet.output.name} did not finish in time and was left behind")
         self._easel.close()
 

@@ -22,10 +22,20 @@ OpenFilm = Callable[[str], LiveOutput]
 
 Say = Callable[[str], None]
 
+FINISH = 60.0
+"""Seconds that a film may take to be completed: its encoder may be slow, and so may the disk."""
+
 
 def dated_name(suffix: str) -> str:
     """A name with date and time, down to the millisecond: keys are pressed more than once a second."""
     return f"{datetime.now().strftime('vidstyle-%Y%m%d-%H%M%S-%f')[:-3]}{suffix}"
+
+
+def finish_film(outlet: Outlet, path: str) -> None:
+    """Have a film written to its end; the outlet's `error` says where it was not."""
+    if not outlet.stop(timeout=FINISH):
+        unfinished = OutputError(f"{path} did not finish in time; what there is lies in {part_path(Path(path))}")
+        outlet.error = outlet.error or unfinished
 
 
 class Recorder:
@@ -98,11 +108,9 @@ class Recorder:
             self._run(lambda: self._close(outlet, str(path)))
 
     def _close(self, outlet: Outlet, path: str) -> None:
-        finished = outlet.stop(timeout=60.0)
+        finish_film(outlet, path)
         if outlet.error:
             self._fail(str(outlet.error))
-        elif not finished:
-            self._fail(f"{path} did not finish in time; what there is lies in {part_path(Path(path))}")
         else:
             self._say(f"recorded {path}")
 
