@@ -375,6 +375,22 @@ def test_what_cannot_be_opened_is_named(source: str, words: str) -> None:
         open_camera(CameraRequest(source=source))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="x11grab is for X")
+@pytest.mark.parametrize(
+    ("loaded", "words"),
+    [
+        (["/a/av.libs/libxcb-5ddf6756.so.1.1.0", "/usr/lib/libxcb.so.1.1.0"], "ffmpeg -f x11grab -i :987 "),
+        (["/usr/lib/libxcb.so.1.1.0", "/usr/lib/libxcb-shm.so.0.0.0"], "x11grab::987 cannot be opened: "),
+    ],
+)
+def test_a_screen_that_would_end_the_process_is_refused(monkeypatch, loaded: list[str], words: str) -> None:
+    """FFmpeg's x11grab of PyAV's wheel, called where OpenCV's is loaded, runs into its libraries of X."""
+    maps = "".join(f"7f5a17f88000-7f5a17f8a000 r--p 00000000 08:01 42 {library}\n" for library in loaded)
+    monkeypatch.setattr(Path, "read_text", lambda path: maps)
+    with pytest.raises(InputError, match=words):
+        open_camera(CameraRequest(source="x11grab::987"))
+
+
 def test_a_missing_page_is_told_from_a_forbidden_one() -> None:
     for status, word in ((b"404 Not Found", "missing"), (b"403 Forbidden", "forbidden")):
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -239,6 +242,8 @@ def _open_stream(request: CameraRequest, patience: Patience) -> InputContainer:
     source, options, form = request.source, dict(_LIVE_OPTIONS), None
     if "://" not in source:
         form, source = source.split(":", 1)
+        if form == "x11grab":
+            _check_screen(source)
         options = _device_options(request) if form != "lavfi" else {}
     name = without_secrets(request.source)
     # Any object that is a number will do; of this one PyAV asks anew whenever it begins to demux.
@@ -255,6 +260,24 @@ def _open_stream(request: CameraRequest, patience: Patience) -> InputContainer:
         busy = isinstance(error, OSError) and error.errno == 16
         words = "is busy: another program uses it" if busy else f"cannot be opened: {getattr(error, 'strerror', error)}"
         raise InputError(f"{name} {words}") from error
+
+
+def _check_screen(display: str) -> None:
+    """Raise InputError where FFmpeg would end the process instead of capturing an X display.
+
+    The wheels of PyAV and OpenCV each bring libraries of X, under names of which some are the same, and what PyAV's
+    FFmpeg then calls is partly OpenCV's. Where both use the system's there is but one libxcb.
+    """
+    if sys.platform != "linux":
+        return
+    loaded = re.findall(r"/\S*/libxcb(?:-[0-9a-f]+)?\.so\S*$", Path("/proc/self/maps").read_text(), re.MULTILINE)
+    if len(set(loaded)) > 1:
+        address = "udp://127.0.0.1:9000"
+        raise InputError(
+            f"x11grab:{display} cannot be opened beside OpenCV, whose libraries of X are others than PyAV's; have "
+            f"`ffmpeg -f x11grab -i {display} -q:v 3 -f mpegts '{address}?pkt_size=1316'` send it, "
+            f"and take --camera {address}"
+        )
 
 
 def without_secrets(source: str) -> str:
