@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -205,6 +206,18 @@ def test_a_still_shot_with_noise_stays_still(
     gatys.render(write_film(noisy), target, options=_options(painting))
     painted = pictures(target)
     assert all(np.array_equal(painted[0], frame) for frame in painted[1:])
+
+
+def test_light_that_fades_in_a_still_shot_is_no_noise(
+    write_film: Callable[[list[ImageArray]], str], painting: str, tmp_path: Path
+) -> None:
+    ground, random = 120 + texture(96, 128) / 4, np.random.default_rng(0)
+    dimmed = [ground * light + random.normal(0, 2, ground.shape) for light in (1, 0.9, 0.8)]
+    target, options = film_of(tmp_path / "out"), _options(painting, "next-iterations=6")
+    gatys.render(write_film([frame.astype(np.uint8) for frame in dimmed]), target, options=options)
+    painted = pictures(target)
+    for earlier, later in pairwise(painted):
+        assert np.mean((earlier != later).any(axis=2)) > 0.9
 
 
 def test_only_what_moves_before_a_still_camera_is_painted_again(

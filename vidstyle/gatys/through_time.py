@@ -38,7 +38,8 @@ LEAST_CHANGE = 4.0
 """Levels by which a place must differ, on the mean of its surroundings, to count as changed."""
 
 NOISE_TIMES = 2.5
-"""And by so many times the median difference, which is the noise where most of the frame is still."""
+"""And by so many times the noise: by how much most places differ from the frame before otherwise than their
+surroundings do. Light that fades alters these alike, and is no noise."""
 
 CARRIED_PAIRS, CARRIED_BYTES = 20, 256 << 20
 """L-BFGS's pairs that are handed on from frame to frame, and so are on disk: at most so many, in so many bytes."""
@@ -165,9 +166,10 @@ class ShotPainter:
         assert self._reference is not None
         if np.mean(np.hypot(flow[..., 0], flow[..., 1]) < STILL_FLOW) < STILL_SHARE:
             return None
-        gap = cv2.absdiff(film, self._reference).astype(np.float32).mean(axis=2)
-        gap = cv2.blur(gap, (7, 7))
-        changed = gap > max(LEAST_CHANGE, NOISE_TIMES * float(np.median(gap)))
+        gap = cv2.blur(cv2.absdiff(film, self._reference).astype(np.float32).mean(axis=2), (7, 7))
+        step = film.astype(np.float32) - self._moments[-1].film
+        noise = cv2.blur(cv2.absdiff(step, cv2.blur(step, (7, 7))).mean(axis=2), (7, 7))
+        changed = gap > max(LEAST_CHANGE, NOISE_TIMES * float(np.median(noise)))
         return np.asarray(cv2.dilate(changed.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0)
 
     def _renew(self, film: ImageArray, changed: Mask | None) -> None:
