@@ -60,7 +60,7 @@ def test_every_short_name_is_an_encoder_of_this_build(name: str) -> None:
     assert video_encoder(name).is_encoder
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("h246", "h264"), ("proress", "prores"), ("libsvtav", "libsvtav1")])
+@pytest.mark.parametrize(("wrong", "right"), [("h24", "h264"), ("proress", "prores"), ("libsvtav", "libsvtav1")])
 def test_unknown_encoders_are_answered_with_the_nearest(wrong: str, right: str) -> None:
     with pytest.raises(UsageError, match=f"did you mean '{right}"):
         video_encoder(wrong)

@@ -17,6 +17,7 @@ from vidstyle.suggest import did_you_mean
 CODECS: Mapping[str, str] = {
     "h264": "libx264",
     "hevc": "libx265",
+    "h265": "libx265",
     "av1": "libsvtav1",
     "vp9": "libvpx-vp9",
     "prores": "prores_ks",
@@ -76,6 +77,7 @@ _TUNING: Mapping[str, _Tuning] = {
     "libvpx-vp9": _Tuning("crf", 24, 63, None, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),
     "libvpx": _Tuning("crf", 10, 63, None, {"deadline": "good", "cpu-used": "5"}),
     "prores_ks": _Tuning(options={"profile": "hq", "vendor": "apl0"}),
+    "dnxhd": _Tuning(options={"profile": "dnxhr_hq"}),  # DNxHD itself has a few broadcast sizes and rates only
     "ffv1": _Tuning(options={"level": "3", "slicecrc": "1", "g": "1"}),
     "gif": _Tuning(),
     "png": _Tuning(),
@@ -141,6 +143,8 @@ def encoder_options(codec: av.Codec, options: EncodeOptions, *, pixel_format: st
     result = dict(tuning.options)
     if codec.name == "prores_ks" and pixel_format != "yuv422p10le":
         result["profile"] = "4444"
+    if codec.name == "dnxhd" and pixel_format != "yuv422p":
+        result["profile"] = "dnxhr_hqx"
     if options.crf is not None and tuning.quality is None:
         raise UsageError(f"{codec.name} has no quality to set with a crf; leave it out")
     if options.crf is not None:

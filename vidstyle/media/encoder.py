@@ -219,6 +219,7 @@ def _words_for(error: Exception, settings: VideoSettings) -> str:
         return reason(error)
     context = settings.codec.create("video")
     settings.configure(context)
+    context.thread_count = 1  # else the last words are that its threads did not start
     av.logging.set_level(av.logging.PANIC)
     try:
         context.open()
