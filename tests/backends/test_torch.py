@@ -75,8 +75,30 @@ def test_norms_get_the_memory_that_pytorch_takes_on_gpus(library: Library, monke
         assert painted.shape == frames.shape
 
 
-def test_memory_errors_are_told_from_others() -> None:
+def test_a_gpu_that_cannot_be_used_is_passed_over(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that is too old shows when PyTorch first asks the GPU something."""
+    import torch
+
+    def name(device: str) -> str:
+        raise RuntimeError("The NVIDIA driver on your system is too old")
+
+    monkeypatch.setattr(backend, "find_device", lambda wanted: "cuda:0")
+    monkeypatch.setattr(torch.cuda, "get_device_name", name)
+    with pytest.raises(BackendError, match="cannot use cuda:0: The NVIDIA driver on your system is too old"):
+        backend.Torch().load(library.network("live"), EngineSpec(width=8, height=8), say)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+        "CUDA error: out of memory",  # of pinned memory, and of CUDA's own
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "MPS backend out of memory (MPS allocated: 9 GB)",
+    ],
+)
+def test_memory_errors_are_told_from_others(text: str) -> None:
     with pytest.raises(OutOfMemory), backend.translated_errors("x"):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise RuntimeError(text)
     with pytest.raises(BackendError, match="shape mismatch"), backend.translated_errors("x"):
         raise RuntimeError("shape mismatch")

@@ -11,7 +11,7 @@ import ctypes
 import importlib.util
 import platform
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("torch", "onnx")
 _INSTALL = "pip install 'vidstyle[torch]'"
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
 
 
 def accelerator() -> str | None:
@@ -68,7 +69,8 @@ class Torch:
             size = EngineSpec(width=width, height=height)
             return _open(network, size, device="cpu" if precision == "fp32" else device, precision=precision)
 
-        name = torch.cuda.get_device_name(device) if device.startswith("cuda") else str(cpu.processor())
+        with translated_errors(f"PyTorch cannot use {device}"):  # which is when it meets the driver
+            name = torch.cuda.get_device_name(device) if device.startswith("cuda") else str(cpu.processor())
         subject = fidelity.Subject(
             network=network, backend=self.name, device=device, versions=f"{torch.__version__} {name}"
         )
@@ -147,7 +149,8 @@ class TorchEngine:
             return
         self._painting = self._replay = None
         if self._info.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # after a failure CUDA repeats it in every later call
+                torch.cuda.empty_cache()
 
 
 class _Recording:
@@ -262,12 +265,12 @@ def _cuda_devices() -> int:
 
 @contextmanager
 def translated_errors(what: str) -> Iterator[None]:
-    """PyTorch's errors as ours; it reports memory as a class of its own on GPUs, as text on processors."""
+    """PyTorch's errors as ours; it reports memory as a class of its own where it manages it, else as text."""
     import torch
 
     try:
         yield
     except RuntimeError as error:
         text: Any = " ".join(str(error).split())[:300]
-        short = isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in text
+        short = isinstance(error, torch.cuda.OutOfMemoryError) or any(sign in text.lower() for sign in _OUT_OF_MEMORY)
         raise (OutOfMemory if short else BackendError)(f"{what}: {text}") from error
