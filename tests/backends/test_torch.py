@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,25 @@ def test_norms_get_the_memory_that_pytorch_takes_on_gpus(library: Library, monke
         frames = torch.zeros((2, 24, 40, 3), dtype=torch.uint8)
         painted = backend._painting(network, info)(frames, torch.ones(network.style_size))
         assert painted.shape == frames.shape
+
+
+def test_fp32_is_not_rounded_for_the_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the kernels are chosen that a recording replays. No CUDA here: all that it would do is left out."""
+    import torch
+
+    empty, rounding = torch.empty, []
+
+    def painting(frames: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        rounding.append(torch.backends.cudnn.allow_tf32)
+        return frames
+
+    monkeypatch.setattr(torch, "empty", lambda *shape, pin_memory, **options: empty(*shape, **options))
+    for name in ("Stream", "device", "stream", "graph", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    info = EngineInfo(backend="torch", device="cpu", precision="fp32", width=4, height=4, batch=1)
+    backend._Recording(painting, info, 1)  # type: ignore[arg-type]
+    assert rounding == [False] * 4
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_a_gpu_that_cannot_be_used_is_passed_over(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

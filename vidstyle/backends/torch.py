@@ -166,7 +166,8 @@ class _Recording:
         self.frames = torch.zeros(shape, dtype=torch.uint8, device=info.device)
         self.style = torch.ones(style_size, device=info.device)
         self.device = torch.device(info.device)
-        with torch.cuda.device(self.device):
+        # fp32 is fp32: by default PyTorch lets convolutions round its factors to ten bits (TF32).
+        with torch.cuda.device(self.device), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             with torch.cuda.stream(self.stream):
                 for _ in range(3):  # libraries choose their kernels and reserve memory before the recording
                     painting(self.frames, self.style)
