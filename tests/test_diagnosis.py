@@ -33,6 +33,12 @@ def test_a_working_machine_paints_the_trial_film() -> None:
     assert not [f for f in found.findings if f.state == "failed"]
 
 
+def test_gpus_are_named_as_flags_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidstyle.backends.torch.nvidia_gpus", lambda: ["GPU A", "GPU B"])
+    found = {finding.name: finding.text for finding in diagnosis._devices()}
+    assert (found["cuda:0"], found["cuda:1"]) == ("GPU A", "GPU B")
+
+
 def test_a_part_that_breaks_is_reported_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> Iterator[Finding]:
         raise OSError("driver gone")

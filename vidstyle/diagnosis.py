@@ -117,11 +117,12 @@ def _devices() -> Iterator[Finding]:
     for name in core.available_devices:
         text = f"{core.get_property(name, 'FULL_DEVICE_NAME')} (OpenVINO)"
         yield Finding(topic="devices", name=name, state="ok", text=text)
-    from vidstyle.backends.torch import accelerator
+    from vidstyle.backends.torch import accelerator, nvidia_gpus
 
-    kind = accelerator()
-    if kind:
-        yield Finding(topic="devices", name=kind, state="ok", text="a GPU for PyTorch")
+    for number, name in enumerate(nvidia_gpus()):
+        yield Finding(topic="devices", name=f"cuda:{number}", state="ok", text=name)
+    if accelerator() == "mps":
+        yield Finding(topic="devices", name="mps", state="ok", text="Apple's GPU (PyTorch)")
 
 
 def _styles() -> Iterator[Finding]:

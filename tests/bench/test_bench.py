@@ -58,6 +58,11 @@ def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found >= {("openvino", "bf16"), ("torch", "fp16"), ("torch", "fp32")}
 
 
+def test_the_machine_is_named_with_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "nvidia_gpus", lambda: ["GPU A", "GPU B"])
+    assert "GPU A, " in report.this_machine()
+
+
 def test_the_live_stabiliser_is_measured() -> None:
     timings = steady.time_stabiliser((96, 64))
     assert [timing.what for timing in timings] == ["still camera", "pan"]

@@ -211,6 +211,8 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not nvdec.availability().ok
     with pytest.raises(BackendError, match="no NVIDIA GPU with its driver here; use --decode cpu"):
         nvdec.gpu("auto")
+    monkeypatch.setattr(torch_backend, "nvidia_gpus", lambda: ["a GPU"])
+    assert "needs a PyTorch built for CUDA" in nvdec.availability().reason
     monkeypatch.setattr(nvdec, "accelerator", lambda: "cuda")
     assert nvdec.availability().ok
     with pytest.raises(BackendError, match="device cpu is no NVIDIA GPU"):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import platform
+import re
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +41,14 @@ def accelerator() -> str | None:
         return None
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "mps"
-    return "cuda" if _cuda_devices() else None
+    return "cuda" if _built_for_cuda() and nvidia_gpus() else None
+
+
+def missing_cuda() -> str:
+    """Why `accelerator` finds no "cuda", in words."""
+    if nvidia_gpus():
+        return "the NVIDIA GPU here needs a PyTorch built for CUDA, see https://pytorch.org/get-started/locally"
+    return "no NVIDIA GPU with its driver here"
 
 
 class Torch:
@@ -52,7 +61,7 @@ class Torch:
         missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
         if missing:
             return Availability(ok=False, reason=f"{', '.join(missing)} not installed; install it with: {_INSTALL}")
-        return Availability(ok=True, reason=f"on {accelerator() or 'cpu'}")
+        return Availability(ok=True, reason=f"on {accelerator() or f'cpu; {missing_cuda()}'}")
 
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Put the weights of `network` on the device. Raises BackendError or OutOfMemory."""
@@ -242,7 +251,7 @@ def find_device(wanted: str) -> str:
         return f"cuda:{number}"
     if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
         return name
-    raise BackendError(f"PyTorch {torch.__version__} has no device {wanted!r} here; see `vidstyle doctor`")
+    raise BackendError(f"PyTorch {torch.__version__} has no device {name!r} here; see `vidstyle doctor`")
 
 
 def _candidates(device: str) -> list[Precision]:
@@ -252,16 +261,29 @@ def _candidates(device: str) -> list[Precision]:
     return ["fp32", "fp16"]
 
 
-def _cuda_devices() -> int:
-    """How many NVIDIA GPUs the driver shows, asked through its own library."""
+def nvidia_gpus() -> list[str]:
+    """The names of the GPUs that NVIDIA's driver shows, "cuda:0" first, asked through its own library."""
     library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(library)
     except OSError:  # no driver: the ordinary case of a machine without such a GPU
-        return 0
-    count = ctypes.c_int(0)
-    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return count.value if found else 0
+        return []
+    count, device, name = ctypes.c_int(0), ctypes.c_int(0), ctypes.create_string_buffer(256)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return []
+    found = []
+    for number in range(count.value):
+        driver.cuDeviceGet(ctypes.byref(device), number)
+        driver.cuDeviceGetName(name, len(name), device)
+        found.append(name.value.decode(errors="replace"))
+    return found
+
+
+def _built_for_cuda() -> bool:
+    """Whether this PyTorch is, by its own list of versions: PyPI's for Windows is not, even beside an NVIDIA GPU."""
+    package = importlib.util.find_spec("torch")
+    versions = Path(package.origin if package and package.origin else "").with_name("version.py")
+    return versions.is_file() and not re.search(r"^cuda\b.*= *None", versions.read_text("utf-8"), re.MULTILINE)
 
 
 @contextmanager

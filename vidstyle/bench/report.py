@@ -43,13 +43,13 @@ class Results:
 
 
 def this_machine() -> str:
-    """The processor, and the GPU PyTorch would use."""
-    from vidstyle.backends.torch import accelerator
+    """The processor, and the GPU that would be used."""
+    from vidstyle.backends.torch import accelerator, nvidia_gpus
 
     found = cpu.processor()
     offers = "AMX" if found.amx else "bf16" if found.bf16 else "no bf16"
-    gpu = accelerator()
-    return f"{found.model}, {found.threads} threads, {offers}{f', {gpu}' if gpu else ''}, {platform.system()}"
+    gpus = nvidia_gpus()[:1] or ["Apple's GPU"] * (accelerator() == "mps")
+    return ", ".join([found.model, f"{found.threads} threads", offers, *gpus, platform.system()])
 
 
 def new_results(command: str, **parts: Any) -> Results:

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidstyle.backends.protocol import Availability
-from vidstyle.backends.torch import Torch, accelerator, find_device, translated_errors
+from vidstyle.backends.torch import Torch, accelerator, find_device, missing_cuda, translated_errors
 from vidstyle.errors import BackendError
 from vidstyle.frames import DeviceFrame, VideoInfo
 from vidstyle.media.colour import RgbConverter, frames_colour, source_colour
@@ -48,7 +48,7 @@ def availability() -> Availability:
     if not torch.ok:
         return torch
     if accelerator() != "cuda":
-        return Availability(ok=False, reason="no NVIDIA GPU with its driver here")
+        return Availability(ok=False, reason=missing_cuda())
     if "cuda" not in hwdevices_available():
         return Availability(ok=False, reason="this build of PyAV has no CUDA")
     return Availability(ok=True, reason="for --backend torch; not seen on a GPU yet")
