@@ -181,6 +181,21 @@ def test_pictures_painted_at_another_size_come_back_at_their_own(library: Librar
     assert (engines.opened[0].width, engines.opened[0].height) == (200, 136)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [film()[0], film()[..., 0], film()[..., [0, 1, 2, 2]], film(width=1280, height=960) / 255.0, film().astype(int)],
+    ids=["one picture", "grey", "RGBA", "floats", "integers"],
+)
+@pytest.mark.parametrize("strength", [0, 1])
+def test_arrays_that_are_no_batch_of_rgb_are_refused(
+    library: Library, look: MakeLook, wrong: ImageArray, strength: float
+) -> None:
+    engines = FakeEngines()
+    with painter(library, engines) as p, pytest.raises(ValueError, match=r"\(N, H, W, 3\) uint8, not "):
+        p.paint(wrong, look(strength=strength))
+    assert not engines.opened
+
+
 def test_keep_chroma_has_the_films_chroma_and_the_paintings_luma() -> None:
     random = np.random.default_rng(5)
     original, painted = (random.integers(80, 176, (2, 30, 40, 3), dtype=np.uint8) for _ in range(2))

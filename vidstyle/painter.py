@@ -112,9 +112,11 @@ class Painter:
     def paint(self, images: ImageArray, look: Look) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB; the result has the same shape.
 
-        At strength 0 it is `images` itself. Raises BackendError, or OutOfMemory where not even a tile
-        fits.
+        At strength 0 it is `images` itself. Raises ValueError for other arrays, BackendError, or OutOfMemory where
+        not even a tile fits.
         """
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(f"pictures to paint are (N, H, W, 3) uint8, not {images.shape} {images.dtype}")
         strength = look.mix.strength
         if strength == 0 or not len(images):
             return images
