@@ -202,6 +202,10 @@ def test_a_file_that_may_not_be_looked_at_is_not_there(tmp_path: Path, monkeypat
         ("styles", ("mosaic", 1.0)),
         ("styles", [("mosaic", "2")]),
         ("styles", [("mosaic", 1.0, 2.0)]),
+        ("start", 0.1),
+        ("end", "1:30"),
+        ("rate", 23.976),
+        ("rate", 0),
     ],
 )
 def test_options_that_python_gets_wrong_are_refused(name: str, value: object) -> None:

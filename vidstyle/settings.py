@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -99,8 +99,8 @@ class RenderOptions:
     `start` and `end` are seconds from the beginning of the film, `rate` the frames a second of numbered pictures;
     `crf` is the encoder's own quality number; `styles` are names (in Gatys mode also pictures' paths) with weights,
     `gatys` `KEY=VALUE` words.
-    `decode` says who decodes: the processor, or NVDEC with the frames left in the GPU's memory. `batch` None leaves it
-    to the backend's nature; `tile` paints in tiles, for pictures larger than the memory.
+    `decode` says who decodes: the processor, or NVDEC with the frames left in the GPU's memory. `batch` None goes by
+    the number of processors; `tile` paints in tiles, for pictures larger than the memory.
     """
 
     styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
@@ -135,6 +135,8 @@ class RenderOptions:
         check_strength(self.strength)
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError(f"the end ({float(self.end):g} s) is not after the start ({float(self.start):g} s)")
+        if self.rate is not None and self.rate <= 0:
+            raise UsageError(f"rate is {self.rate}; it is more than 0 frames a second")
         if self.gatys and self.mode != "gatys":
             raise UsageError("--gatys sets options of Gatys mode: add --mode gatys, or leave it out")
         if self.resume and self.mode != "gatys":
@@ -167,6 +169,10 @@ class RenderOptions:
             raise UsageError(f'styles is {self.styles!r}; give pairs of name and weight, such as (("mosaic", 1.0),)')
         if self.size is not None and not isinstance(self.size, Size):
             raise UsageError(f"size is {self.size!r}; give a Size, such as Size(short=720)")
+        for name in ("start", "end", "rate"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Rational):  # a float 0.1 lies behind the frame at 1/10 s
+                raise UsageError(f"{name} is {value!r}; give an exact number, such as Fraction(3, 2)")
 
     def _check_tiles(self) -> None:
         """There is one way to paint in tiles. Raises UsageError where another one is asked for."""

@@ -51,7 +51,7 @@ def open_reader(
             sequence,
             start=start,
             end=end,
-            rate=rate or SEQUENCE_RATE,
+            rate=Fraction(rate or SEQUENCE_RATE),
             open_picture=lambda p: FilmReader(p, max_pixels=max_pixels),
         )
     if rate is not None:
