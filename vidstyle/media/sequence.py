@@ -156,9 +156,10 @@ class SequenceReader:
         self._events.close()
 
     def _note_numbers(self, sequence: Sequence) -> None:
-        numbers = list(sequence.pictures)
-        self._notes.add(f"the sequence has {len(numbers)} pictures, {numbers[0]} to {numbers[-1]}")
-        if gaps := sequence.gaps:
+        numbers, gaps = list(sequence.pictures), sequence.gaps
+        if gaps or numbers[0] > 1:
+            self._notes.add(f"the sequence has {len(numbers)} pictures, {numbers[0]} to {numbers[-1]}")
+        if gaps:
             runs = [str(gap[0]) if gap[0] == gap[-1] else f"{gap[0]} to {gap[-1]}" for gap in gaps]
             shown = ", ".join(runs[:10]) + (", ..." if len(runs) > 10 else "")
             missing = sum(gap.stop - gap.start for gap in gaps)
