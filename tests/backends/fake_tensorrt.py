@@ -70,14 +70,21 @@ class FakeTensorRT:
         logger.log(Severity.ERROR, f"{step}: {reason or self.reason}")
         return True
 
+    def make(self, what: str, logger: Any) -> None:
+        """An object that TensorRT does not give is a null pointer to its bindings."""
+        if self.refused(what, logger):
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
     def Builder(self, logger: ILogger) -> Builder:
         assert logger.initialised
+        self.make("builder", logger)
         return Builder(self, logger)
 
     def OnnxParser(self, network: Network, logger: ILogger) -> Parser:
         return Parser(self, network)
 
     def Runtime(self, logger: ILogger) -> Runtime:
+        self.make("runtime", logger)
         return Runtime(self, logger)
 
 

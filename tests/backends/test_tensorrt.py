@@ -102,6 +102,8 @@ def test_plan_with_wrong_types(nvidia: Nvidia) -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
+        ("builder", "a builder could not be made: builder: because"),
+        ("runtime", "a runtime could not be made: runtime: because"),
         ("parse", "could not be parsed: Conv head: because"),
         ("profile", "was refused: profile: because"),
         ("build", "could not be built: build: because"),
@@ -158,6 +160,7 @@ def test_device_by_name(nvidia: Nvidia) -> None:
     nvidia.cuda.devices.append(SimpleNamespace(name=b"Second GPU", major=8, minor=6))
     assert nvidia.load(device="cuda:1").info.device == "cuda:1"
     assert nvidia.cuda.current == 1
+    assert nvidia.load(device="CUDA:1").info.device == "cuda:1"
     with pytest.raises(BackendError, match="no device 'cuda:2'; there are: cuda:0, cuda:1"):
         nvidia.load(device="cuda:2")
 
@@ -167,6 +170,9 @@ def test_what_it_cannot_do(nvidia: Nvidia) -> None:
         nvidia.load(precision="int8")
     with pytest.raises(BackendError, match="9000x100 are too large"):
         nvidia.load(width=9000, height=100)
+    with pytest.raises(BackendError, match="40x12 are too small; the smallest are 16x16"):
+        nvidia.load(width=40, height=12)
+    assert nvidia.trt.builds == 0
 
 
 def test_available(nvidia: Nvidia) -> None:

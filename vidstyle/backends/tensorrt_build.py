@@ -41,9 +41,12 @@ class Profile:
 
         So one plan serves every batch and all sizes of its class: the many working sizes that a hand
         on the stroke slider passes, and the smaller batch after memory ran out, build nothing.
-        Raises BackendError for frames that are too large.
+        Raises BackendError for frames that are too large, or smaller than any.
         """
         long, short = max(width, height), min(width, height)
+        if short < _SMALLEST_SIDE:
+            side = _SMALLEST_SIDE
+            raise BackendError(f"TensorRT: frames of {width}x{height} are too small; the smallest are {side}x{side}")
         for sides in _SIDES:
             if long <= sides[0] and short <= sides[1]:
                 w, h = sides if width >= height else sides[::-1]
@@ -61,7 +64,8 @@ def build_plan(graph: bytes, profile: Profile, *, precision: Precision, say: Say
     Raises OutOfMemory or BackendError with TensorRT's reasons, or what the user stopped it with.
     """
     log = Log()
-    builder = trt.Builder(log)
+    with log.made("a builder"):
+        builder = trt.Builder(log)
     # TensorRT 11 is always strongly typed and ignores the flag; 10 needs it.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)

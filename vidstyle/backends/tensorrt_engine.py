@@ -97,7 +97,9 @@ class TensorRTEngine:
     def _open_lanes(self, plan: bytes, shape: Shape, *, count: int, stack: ExitStack) -> list[_Lane]:
         """Lanes with their contexts bound, in one activation memory."""
         log, style_size = Log(), self._style_size
-        engine = _deserialize(trt.Runtime(log), plan, style_size=style_size, shape=shape, log=log)
+        with log.made("a runtime"):
+            runtime = trt.Runtime(log)
+        engine = _deserialize(runtime, plan, style_size=style_size, shape=shape, log=log)
         lanes = [_Lane(engine, shape=shape, style_size=style_size, log=log, stack=stack) for _ in range(count)]
         sizes = [lane.context.update_device_memory_size_for_shapes() for lane in lanes]
         memory = cuda.device_memory(max(1, *sizes), stack)  # never nothing, which CUDA would not allocate

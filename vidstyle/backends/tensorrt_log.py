@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import SupportsInt
 
 import tensorrt as trt
@@ -31,6 +33,14 @@ class Log(trt.ILogger):  # called from TensorRT's own threads; appending to a de
         self.errors.clear()
         memory = "OutOfMemory" in reasons or "out of memory" in reasons
         return (OutOfMemory if memory else BackendError)(f"TensorRT: {what}: {reasons}")
+
+    @contextmanager
+    def made(self, what: str) -> Iterator[None]:
+        """Within it TensorRT makes one of its objects, of which the bindings say in a TypeError that it got none."""
+        try:
+            yield
+        except TypeError as error:
+            raise self.failure(f"{what} could not be made") from error
 
 
 class Progress(trt.IProgressMonitor):
