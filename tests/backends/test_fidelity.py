@@ -86,6 +86,13 @@ def test_what_is_slower_than_fp32_is_passed_over(subject: fidelity.Subject) -> N
     assert "fp16 passed over, not faster than fp32 here" in said[-1]
 
 
+@pytest.mark.parametrize("device", ["cuda:0", "GPU.1", "NVIDIA H200"])
+def test_a_gpu_is_not_timed_against_the_processor(subject: fidelity.Subject, device: str) -> None:
+    """For the trial's small pictures a good processor may be the faster one; fp32 on the GPU would not be."""
+    on_gpu = replace(subject, device=device)
+    assert fidelity.choose(on_gpu, ["fp32", "fp16"], Workshop().open_at, ignore) == "fp16"
+
+
 @pytest.mark.parametrize(("seconds", "chosen"), [(0.3, "int8"), (0.49, "bf16"), (0.7, "bf16")])
 def test_the_fastest_is_taken_and_the_finer_of_equals(
     subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: Precision

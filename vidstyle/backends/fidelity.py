@@ -85,9 +85,11 @@ class Verdict:
 def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, say: Say) -> Precision:
     """The fastest of `candidates` that is faithful; they begin with the finest. fp32 itself needs no trial.
 
-    A coarser one has to be faster than fp32 and than every finer one (`WORTH`). Every one
-    passed over is said. Raises BackendError if none is left.
+    On the processor, which paints the reference as well, a coarser one has to be faster than fp32 and than every
+    finer one (`WORTH`); what a GPU takes for small pictures beside a processor says nothing. Every one passed over is
+    said. Raises BackendError if none is left.
     """
+    timed = subject.device.lower() == "cpu"
     chosen: Precision | None = None
     fastest = 1.0
     for precision in candidates:
@@ -97,7 +99,7 @@ def choose(subject: Subject, candidates: Sequence[Precision], open_at: OpenAt, s
         verdict = judge(subject, precision, open_at, say)
         if not verdict.faithful:
             say(f"{subject.backend}: {precision} passed over, not faithful to fp32 ({verdict.text})")
-        elif verdict.relative_time > WORTH * fastest:
+        elif timed and verdict.relative_time > WORTH * fastest:
             say(f"{subject.backend}: {precision} passed over, not faster than {chosen or 'fp32'} here ({verdict.text})")
         else:
             chosen, fastest = precision, verdict.relative_time
