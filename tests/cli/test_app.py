@@ -129,9 +129,10 @@ def test_errors_are_one_line_and_an_exit_code(
     assert "Traceback" not in output
 
 
-def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_130_and_one_line(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidstyle.cli.render.render", fail(KeyboardInterrupt()))
     assert app.run(["render", "a", "b"]) == 130
+    assert capsys.readouterr().err == "vidstyle: error: interrupted\n"
 
 
 @pytest.mark.parametrize("start", ["script", "-m"])

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from vidstyle import __version__
 from vidstyle.cli import console
-from vidstyle.errors import BackendError, UsageError, VidstyleError
+from vidstyle.errors import BackendError, Interrupted, UsageError, VidstyleError
 from vidstyle.suggest import did_you_mean
 
 COMMANDS = {
@@ -214,7 +214,10 @@ def run(arguments: list[str]) -> int:
         return _fail(error, f"this needs {package}, which is not installed: {hint}", BackendError.exit_code)
     except Exception as error:
         return _unexpected(error)
-    return result if isinstance(result, int) else 0
+    code = result if isinstance(result, int) else 0
+    if code == Interrupted.exit_code:  # so the parser ends on a KeyboardInterrupt, without a word
+        console.error("interrupted")
+    return code
 
 
 def _unexpected(error: Exception) -> int:
