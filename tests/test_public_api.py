@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,30 @@ def test_render_takes_paths_and_styles(make_film: Callable[..., Path], library: 
     film = make_film(frames=2)
     report = vidstyle.render(film, film.with_name("out.mkv"), styles=["mosaic"], library=library)
     assert report.frames_out == 2
+
+
+def test_a_rendering_can_be_stopped_by_another_part_of_the_program(
+    make_film: Callable[..., Path], library: vidstyle.Library
+) -> None:
+    film = make_film(frames=2)
+    stop = vidstyle.StopRequest()
+    stop.ask()
+    with pytest.raises(vidstyle.Interrupted):
+        vidstyle.render(film, film.with_name("out.mkv"), library=library, stop=stop)
+    assert not film.with_name("out.mkv").exists()
+
+
+def test_what_functions_take_and_give_is_public() -> None:
+    """So that the functions of other programs that pass it on can be typed."""
+    results = [
+        vidstyle.open_reader,
+        vidstyle.open_writer,
+        vidstyle.Library.network,
+        vidstyle.Library.mix,
+        vidstyle.render,
+    ]
+    for function in results:
+        assert inspect.get_annotations(function)["return"] in vidstyle.__all__, function
 
 
 def test_a_painter_refuses_a_precision_that_there_is_not(library: vidstyle.Library) -> None:

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     )
     from vidstyle.fileloop import Progress
     from vidstyle.frames import ColourInfo, Frame, FrameBatch, VideoInfo
-    from vidstyle.media.protocol import CopiedPacket
+    from vidstyle.interrupts import StopRequest
+    from vidstyle.media.protocol import CopiedPacket, Reader, Writer
     from vidstyle.media.reader import open_reader
     from vidstyle.media.writer import EncodeOptions, open_writer
+    from vidstyle.networks.network import Network
     from vidstyle.painter import Look, Painter
     from vidstyle.pipeline import render
     from vidstyle.report import RenderReport
@@ -55,9 +57,11 @@ _PLACES = {
     ),
     "fileloop": ("Progress",),
     "frames": ("ColourInfo", "Frame", "FrameBatch", "VideoInfo"),
-    "media.protocol": ("CopiedPacket",),
+    "interrupts": ("StopRequest",),
+    "media.protocol": ("CopiedPacket", "Reader", "Writer"),
     "media.reader": ("open_reader",),
     "media.writer": ("EncodeOptions", "open_writer"),
+    "networks.network": ("Network",),
     "painter": ("Look", "Painter"),
     "pipeline": ("render",),
     "report": ("RenderReport",),
@@ -84,13 +88,16 @@ __all__ = [
     "Interrupted",
     "Library",
     "Look",
+    "Network",
     "OutOfMemory",
     "OutputError",
     "Painter",
     "Progress",
+    "Reader",
     "RenderOptions",
     "RenderReport",
     "Size",
+    "StopRequest",
     "Style",
     "StyleCard",
     "StyleError",
@@ -99,6 +106,7 @@ __all__ = [
     "UsageError",
     "VideoInfo",
     "VidstyleError",
+    "Writer",
     "__version__",
     "open_reader",
     "open_writer",

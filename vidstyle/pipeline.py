@@ -49,10 +49,11 @@ def render(
 
     Both are file names, `-`, pictures or numbered sequences. The target is checked before anything
     is loaded, and holds a complete film or nothing. `styles`, as on the command line ("mosaic",
-    "waves:0.5", in Gatys mode "painting.jpg"), stand in for those of `options`. `stop` lets another thread end it
-    early, as Ctrl-C does in the main one (not in Gatys mode, which is stopped by signals alone). Raises the errors
-    of `vidstyle.errors`:
-    UsageError, InputError, OutputError, StyleError, BackendError, Interrupted.
+    "waves:0.5", in Gatys mode "painting.jpg"), stand in for those of `options`; they are looked for in `library`, or in
+    the shipped and the user's own. `say` gets lines about what takes time, `progress` is called some ten times a second
+    in the calling thread. `stop` lets another thread end it early, as Ctrl-C does in the main one (not in Gatys mode,
+    which is stopped by signals alone). Raises UsageError, InputError, OutputError, StyleError, BackendError,
+    Interrupted.
     """
     options = options or RenderOptions()
     if styles is not None:
