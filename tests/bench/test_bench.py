@@ -87,6 +87,28 @@ def test_a_case_that_fails_says_why() -> None:
     assert timing.best == 0
 
 
+def test_without_pytorch_the_rest_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def time_loop(folder: Path, *, size: tuple[int, int], frames: int, peer: bool) -> None:
+        assert not peer
+
+    monkeypatch.setattr(torch, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(cases, "measure", lambda case, *, seconds: Timing(case=case, best=2, median=2))
+    monkeypatch.setattr(loop, "time_loop", time_loop)
+    monkeypatch.setattr(loop, "time_starts", lambda folder: [])
+    monkeypatch.setattr(steady, "time_stabiliser", lambda size: [])
+    assert run(["bench", "--network", "live", "--size", "360", "--json"]) == 0
+    told = capsys.readouterr()
+    assert "the peers' way is left out" in told.err
+    assert {timing["case"]["engine"] for timing in json.loads(told.out)["timings"]} == {"openvino"}
+
+
+def test_a_profile_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--profile", "--write", str(tmp_path / "page.md")]) == 2
+    assert "leave out --write" in capsys.readouterr().err
+
+
 def test_a_network_that_is_not_there_is_an_error_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--network", "lve", "--size", "360"]) == 5
     assert "did you mean 'live'" in capsys.readouterr().err

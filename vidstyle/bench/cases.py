@@ -84,7 +84,7 @@ def plan(networks: Sequence[str], sizes: Sequence[int], *, isas: Sequence[str] =
     cases = []
     for side in sizes:
         width, height = SIZES[side]
-        if peer and get_backend("torch").available().ok:
+        if peer:
             cases.append(Case(network="classic", engine=PEER, precision="fp32", width=width, height=height))
         cases += [
             Case(network=network, engine=engine, precision=precision, width=width, height=height, isa=isa)

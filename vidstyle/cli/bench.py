@@ -41,6 +41,7 @@ def bench(
 ) -> None:
     """Measure every engine on this machine, and the whole loop, against the way most programs do it."""
     from vidstyle.backends.cpu import guard
+    from vidstyle.backends.registry import get_backend
     from vidstyle.bench import cases, loop, report, steady
     from vidstyle.interrupts import stop_requests
     from vidstyle.media.part_file import check_file
@@ -59,8 +60,14 @@ def bench(
     if unknown := [side for side in size if side not in cases.SIZES]:
         raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
     if profile:
+        for flag, asked in {"--plot": plot, "--write": write, "--isa": isa}.items():
+            if asked:
+                raise UsageError(f"--profile measures OpenVINO alone and writes no file: leave out {flag}")
         _profile(network, size, json=json)
         return
+    if peer and not get_backend("torch").available().ok:
+        console.say("the peers' way is left out: it needs PyTorch, pip install 'vidstyle[torch]'")
+        peer = False
     todo = cases.plan(network, size, isas=isa, peer=peer)
     timings = []
     film_timing, starts, stabiliser = None, [], []
