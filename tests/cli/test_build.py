@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vidstyle.backends.registry import BACKENDS
 from vidstyle.cache import cache_folder
 from vidstyle.cli.app import run
 
@@ -35,3 +36,9 @@ def test_what_cannot_be_built_is_refused(arguments: list[str], code: int) -> Non
 def test_a_backend_that_is_not_there_is_exit_code_6(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["build", "--size", "48x32", "--backend", "tensorrt"]) == 6
     assert "pip install 'vidstyle[tensorrt]'" in capsys.readouterr().err
+
+
+def test_what_is_passed_over_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(BACKENDS, "tensorrt", "vidstyle.backends.not_there:Nothing")
+    assert run(["build", "--size", "48x32", "--precision", "fp32", "--device", "cpu"]) == 0
+    assert "passed over tensorrt: " in capsys.readouterr().err

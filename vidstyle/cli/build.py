@@ -52,7 +52,7 @@ def build(
             info = engine.info
             engine.close()
             for note in notes:
-                console.detail(f"passed over {note}")
+                console.say(f"passed over {note}")
             console.say(f"{name} {width}x{height}: {info.backend} on {info.device}, {info.precision}, {seconds:.1f} s")
             built.append({"network": name, "width": width, "height": height, "batch": batch, "backend": info.backend}
                          | {"device": info.device, "precision": info.precision, "seconds": seconds})  # fmt: skip
