@@ -52,7 +52,8 @@ class Terminal:
 
 @pytest.fixture
 def terminal(environment, tmp_path: Path):
-    opened = Terminal(environment, tmp_path, "--camera", "synthetic:160x96@30", "-o", "null", "--json")
+    styles = ("-s", "mosaic", "-s", "waves:3")
+    opened = Terminal(environment, tmp_path, *styles, "--camera", "synthetic:160x96@30", "-o", "null", "--json")
     yield opened
     opened.process.kill()
     opened.process.communicate()
@@ -62,6 +63,8 @@ def test_keys_steer_the_session_and_q_ends_it(terminal: Terminal) -> None:
     terminal.wait_for("painting with")
     terminal.wait_for("keys: h for help")
     assert not terminal.is_restored()
+    terminal.press(",")
+    terminal.wait_for("mosaic 50% + waves 50%")
     for key, words in {"-": "strength 0.9", "m": "mirror on", "h": "quit (Esc too)", "o": " ms  dropped"}.items():
         terminal.press(key)
         terminal.wait_for(words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vidstyle.live.keys import KEYS
@@ -10,14 +10,10 @@ from vidstyle.live.keys import KEYS
 
 def status_lines(status: Mapping[str, Any]) -> list[str]:
     """The overlay: what is painted, how fast, how late, with what."""
-    total = sum(weight for _, weight in status["styles"]) or 1
-    mix = " + ".join(
-        name if weight == total else f"{name} {weight / total:.0%}" for name, weight in status["styles"] if weight
-    )
     latency = status["latency_ms"]["p50"]
     late = f"{latency:.0f} ms" if latency is not None else "-"
     lines = [
-        f"{mix}  strength {status['strength']:.0%}",
+        f"{mix_in_words(status['styles'])}  strength {status['strength']:.0%}",
         f"{status['fps_now']:.1f} fps  latency {late}  dropped {status['dropped']}",
     ]
     if status["backend"] and status["working_size"]:
@@ -26,6 +22,13 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     if status["camera_state"] != "live":
         lines.append(f"camera {status['camera_state']}: {status['camera_message']}")
     return [*lines, *status["trouble"].values()]
+
+
+def mix_in_words(styles: Iterable[tuple[str, float]]) -> str:
+    """The styles that are painted, each with its share where they are several."""
+    weights = {name: weight for name, weight in styles if weight}
+    total = sum(weights.values())
+    return " + ".join(name if weight == total else f"{name} {weight / total:.0%}" for name, weight in weights.items())
 
 
 def help_lines(names: Sequence[str]) -> list[str]:

@@ -94,7 +94,9 @@ def webcam(
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_requests())
         stop.finish = control.quit
-        if terminal and window is None:
+        if window:
+            say("keys, in the window: h for help, q to quit")
+        elif terminal:
             stack.enter_context(terminal_keys(control, say, lambda: status_lines(loop.as_json())))
         try:
             loop.run(outputs, window=window)

@@ -14,7 +14,7 @@ from typing import Any
 from vidstyle.errors import VidstyleError
 from vidstyle.live.control import Control
 from vidstyle.live.keys import press
-from vidstyle.live.legend import help_lines
+from vidstyle.live.legend import help_lines, mix_in_words
 
 LOOK_EVERY = 0.1
 """Seconds between two looks for a key."""
@@ -74,7 +74,7 @@ def _told(
         elif name == "overlay":
             yield from status()
         elif name == "styles":
-            yield " + ".join(style for style, weight in value if weight)
+            yield mix_in_words(value)
         elif name != "recording":  # the recorder speaks for itself
             words = ("off", "on")[value] if isinstance(value, bool) else f"{value:g}"
             yield f"{name.replace('_', ' ')} {words}"
