@@ -94,6 +94,7 @@ def _check_name(path: Path) -> None:
         raise UsageError("the output's name is empty or only a folder's; name a file, such as out.mp4")
     try:
         part_path(path).exists()
+        _is_special(path)  # from Python 3.13 on it alone notices the links
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written: {reason(error)}; choose another name") from error
     if path.is_dir():
