@@ -44,21 +44,9 @@ def bench(
     from vidstyle.backends.registry import get_backend
     from vidstyle.bench import cases, loop, report, steady
     from vidstyle.interrupts import stop_requests
-    from vidstyle.media.part_file import check_file
-    from vidstyle.networks.architecture import ARCHITECTURES
-    from vidstyle.style_library import Library
 
     guard()
-    for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others
-        Library().network(name)
-    if plot and plot.suffix.lower() != ".svg":
-        raise UsageError(f"{plot}: this is drawn as SVG; give it the ending .svg")
-    for file in filter(None, (plot, write)):
-        check_file(file, overwrite=overwrite)
-    if strange := [name for name in isa if name.upper() not in cases.ISAS]:
-        raise UsageError(f"--isa {strange[0]}: there are {', '.join(cases.ISAS)}")
-    if unknown := [side for side in size if side not in cases.SIZES]:
-        raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
+    _check(network, size, isas=isa, plot=plot, write=write, overwrite=overwrite)
     if profile:
         for flag, asked in {"--plot": plot, "--write": write, "--isa": isa}.items():
             if asked:
@@ -95,6 +83,27 @@ def bench(
         console.data(results.to_json())
     else:
         console.lines([report.plain(report.table(results)), *report.loop_lines(results)])
+
+
+def _check(
+    network: list[str], size: list[int], *, isas: list[str], plot: Path | None, write: Path | None, overwrite: bool
+) -> None:
+    """Refuse at once what cannot be measured or written."""
+    from vidstyle.bench import cases
+    from vidstyle.media.part_file import check_file
+    from vidstyle.networks.architecture import ARCHITECTURES
+    from vidstyle.style_library import Library
+
+    for name in set(network) - set(ARCHITECTURES):  # those are measured with random weights where there are no others
+        Library().network(name)
+    if plot and plot.suffix.lower() != ".svg":
+        raise UsageError(f"{plot}: this is drawn as SVG; give it the ending .svg")
+    for file in filter(None, (plot, write)):
+        check_file(file, overwrite=overwrite)
+    if strange := [name for name in isas if name.upper() not in cases.ISAS]:
+        raise UsageError(f"--isa {strange[0]}: there are {', '.join(cases.ISAS)}")
+    if unknown := [side for side in size if side not in cases.SIZES]:
+        raise UsageError(f"--size {unknown[0]}: there are {', '.join(map(str, cases.SIZES))}")
 
 
 def _profile(networks: list[str], sizes: list[int], *, json: bool) -> None:
