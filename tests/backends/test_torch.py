@@ -80,14 +80,14 @@ def test_norms_get_the_memory_that_pytorch_takes_on_gpus(library: Library, monke
         assert painted.shape == frames.shape
 
 
-def test_fp32_is_not_rounded_for_the_tensor_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the kernels are chosen that a recording replays. No CUDA here: all that it would do is left out."""
+def test_a_recording_is_alone_and_of_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of TF32, to which the kernels that are chosen here would round. What CUDA would do is left out."""
     import torch
 
-    empty, rounding = torch.empty, []
+    empty, seen = torch.empty, []
 
     def painting(frames: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        rounding.append(torch.backends.cudnn.allow_tf32)
+        seen.append((torch.backends.cudnn.allow_tf32, backend._recording.locked()))
         return frames
 
     monkeypatch.setattr(torch, "empty", lambda *shape, pin_memory, **options: empty(*shape, **options))
@@ -95,8 +95,9 @@ def test_fp32_is_not_rounded_for_the_tensor_cores(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(torch.cuda, name, MagicMock())
     info = EngineInfo(backend="torch", device="cpu", precision="fp32", width=4, height=4, batch=1)
     backend._Recording(painting, info, 1)  # type: ignore[arg-type]
-    assert rounding == [False] * 4
+    assert seen == [(False, True)] * 4
     assert torch.backends.cudnn.allow_tf32
+    assert not backend._recording.locked()
 
 
 class Driver:

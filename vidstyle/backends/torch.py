@@ -12,6 +12,7 @@ import importlib.util
 import platform
 import re
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "onnx")
 _INSTALL = "pip install 'vidstyle[torch]'"
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
+
+_recording = threading.Lock()
+"""Held while a CUDA graph is recorded: what waits for the whole GPU, in any thread, is an error meanwhile."""
 
 
 def accelerator() -> str | None:
@@ -158,7 +162,7 @@ class TorchEngine:
             return
         self._painting = self._replay = None
         if self._info.device.startswith("cuda"):
-            with suppress(RuntimeError):  # after a failure CUDA repeats it in every later call
+            with _recording, suppress(RuntimeError):  # after a failure CUDA repeats it in every later call
                 torch.cuda.empty_cache()
 
 
@@ -176,7 +180,8 @@ class _Recording:
         self.style = torch.ones(style_size, device=info.device)
         self.device = torch.device(info.device)
         # fp32 is fp32: by default PyTorch lets convolutions round its factors to ten bits (TF32).
-        with torch.cuda.device(self.device), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with _recording, torch.cuda.device(self.device), exact:
             with torch.cuda.stream(self.stream):
                 for _ in range(3):  # libraries choose their kernels and reserve memory before the recording
                     painting(self.frames, self.style)
