@@ -137,6 +137,19 @@ def test_nothing_left_is_an_error(subject: fidelity.Subject) -> None:
         fidelity.choose(subject, ["fp16"], Workshop(fp16=(50, 1.0)).open_at, ignore)
 
 
+def test_a_trial_that_fails_gives_back_what_it_had(subject: fidelity.Subject) -> None:
+    candidate = FakeEngine("fp16")
+
+    def open_at(precision: Precision, width: int, height: int) -> Engine:
+        if precision == "fp32":
+            raise BackendError("no reference")
+        return candidate
+
+    with pytest.raises(BackendError, match="no reference"):
+        fidelity.judge(subject, "fp16", open_at, ignore)
+    assert candidate.closed
+
+
 def test_an_unfaithful_choice_of_the_users_own_is_said(subject: fidelity.Subject) -> None:
     said: list[str] = []
     fidelity.warn_if_unfaithful(subject, "bf16", Workshop(bf16=(9, 1.0)).open_at, said.append)

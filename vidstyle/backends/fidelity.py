@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -128,13 +129,8 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> 
     if kept is not None:
         return kept
     say(f"{subject.backend}: trying {subject.network.name} in {precision} beside fp32, this once")
-    candidate = open_at(precision, WIDTH, HEIGHT)
-    reference = open_at("fp32", WIDTH, HEIGHT)
-    try:
+    with closing(open_at(precision, WIDTH, HEIGHT)) as candidate, closing(open_at("fp32", WIDTH, HEIGHT)) as reference:
         verdict = compare(candidate, reference, subject.styles(precision))
-    finally:
-        candidate.close()
-        reference.close()
     with engine_cache.needed():
         engine_cache.keep(file, json.dumps(asdict(verdict)).encode())
     return verdict
