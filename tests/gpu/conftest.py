@@ -50,7 +50,7 @@ def backend(request: pytest.FixtureRequest) -> str:
         from vidstyle.backends.torch import accelerator
 
         if accelerator() != "cuda":
-            pytest.skip(f"torch: {availability.reason}, not on an NVIDIA GPU")
+            pytest.skip(f"torch: {availability.reason}")
     if not availability.ok:
         pytest.skip(f"{name}: {availability.reason}")
     return name
