@@ -45,10 +45,10 @@ class Hand:
     def click(self, selector: str) -> None:
         self.do(f"document.querySelector({selector!r}).click()")
 
-    def choose_file(self, path: Path) -> None:
+    def choose_files(self, *paths: Path) -> None:
         root = self.browser.call("DOM.getDocument")["root"]["nodeId"]
         node = self.browser.call("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
-        self.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+        self.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
     def painted(self) -> Any:
         return self.wait(f"{STATUS}.includes('painted in') && !{BUSY} && {STATUS}")
@@ -68,13 +68,16 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     assert "960 × 540 · painted in" in hand.painted()
     assert hand.do("return document.querySelector('#mix li').innerText").startswith("test")
 
-    hand.choose_file(make_film('<b id="trap">.mkv', frames=6))
+    hand.choose_files(make_film("first.mkv", frames=6), make_film('<b id="trap">.mkv', frames=6))
     hand.wait("document.getElementById('source').selectedOptions[0].textContent === '<b id=\"trap\">.mkv'")
+    assert hand.do("return document.getElementById('source').options.length") == 3
     assert hand.do("return document.getElementById('trap')") is None
     hand.click(".style[data-style=waves]")
     hand.click(".style[data-style=mosaic] + .add")
     hand.do("const s = document.getElementById('strength'); s.value = 0.5; s.dispatchEvent(new Event('input'))")
     assert hand.do("return document.querySelectorAll('#mix li').length") == 2
+    sliders = "return [...document.querySelectorAll('.panel input[type=range]')].map(s => s.ariaValueText)"
+    assert hand.do(sliders) == ["50 %", "50 %", "50 %", "1×"], "what a screen reader says"
     hand.wait("document.getElementById('command').textContent.includes('-s waves -s mosaic --strength 0.5')")
     hand.painted()
     same = "const [a, b] = ['before', 'after'].map(id => document.getElementById(id));"
@@ -85,12 +88,16 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     assert "6 frames in" in hand.do("return document.getElementById('jobs').innerText")
     hand.click("#jobs .doing button")
     hand.wait("document.getElementById('result-film').videoWidth === 64")
+    hand.do("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}))")
+    assert hand.do("return document.getElementById('result').hidden && document.activeElement.textContent") == "Play"
+    hand.click("#jobs .doing button")
+    hand.wait("document.getElementById('result-film').videoWidth === 64")
     hand.click(".style[data-style=waves]")
     hand.wait("document.getElementById('result').hidden")
 
     notes = tmp_path / "notes.txt"
     notes.write_text("no film\n" * 20)
-    hand.choose_file(notes)
+    hand.choose_files(notes)
     hand.wait("document.getElementById('message').innerText.includes('notes.txt')")
     assert hand.do("return complaints") == []
 

@@ -17,9 +17,8 @@ export class Gallery {
   }
 
   add(card) {
-    const by = signature(card);
     const button = make(
-      "button", { type: "button", className: "style", title: `${card.title}${by ? `, ${by}` : ""}` },
+      "button", { type: "button", className: "style" },
       make("img", { src: `/api/styles/${card.name}/preview`, alt: "", loading: "lazy", width: 320, height: 180 }),
       make("b", { textContent: card.title }),
       make("small", {}, make("span", { textContent: card.author }), make("time", { textContent: card.year })),
@@ -43,6 +42,8 @@ export class Gallery {
       const fits = cards.get(name).networks.includes(network);
       button.setAttribute("aria-pressed", String(chosen));
       button.disabled = plus.disabled = !fits;
+      button.title = [cards.get(name).title, signature(cards.get(name))].filter(Boolean).join(", ");
+      if (!fits) button.title += ": the other network has this style";
       plus.setAttribute("aria-pressed", String(chosen && weights.size > 1));
       plus.textContent = chosen && weights.size > 1 ? "−" : "+";
       button.tabIndex = -1;

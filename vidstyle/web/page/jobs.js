@@ -11,12 +11,14 @@ export class Jobs {
     this.order = order;
     this.stage = stage;
     this.rows = new Map();
+    this.opener = null;
     this.looking = 0;
     this.commanding = 0;
     byId("folder").textContent = `Kept in ${folder}`;
     byId("render").addEventListener("click", () => this.start());
     byId("copy-command").addEventListener("click", (event) => copy(byId("command").textContent, event.target));
-    byId("result-close").addEventListener("click", () => this.close());
+    byId("result-close").addEventListener("click", () => this.back());
+    byId("result").addEventListener("keydown", (event) => { if (event.key === "Escape") this.back(); });
     order.addEventListener("change", () => {
       this.close();
       this.command();
@@ -117,7 +119,7 @@ export class Jobs {
   offers(job) {
     const result = `/api/jobs/${job.id}/result`;
     const look = make("button", { type: "button", className: "quiet", textContent: job.kind === "film" ? "Play" : "Look" });
-    look.addEventListener("click", () => this.open(job, result));
+    look.addEventListener("click", () => this.open(job, result, look));
     const save = make("a", { href: `${result}?save`, textContent: "Download", download: job.name });
     return make("div", { className: "doing" }, look, save);
   }
@@ -128,8 +130,9 @@ export class Jobs {
     element.querySelector(".about").textContent = about(job);
   }
 
-  /** The finished film or picture, in place of the stage. */
-  open(job, address) {
+  /** The finished film or picture, in place of the stage; `opener` has the focus again afterwards. */
+  open(job, address, opener) {
+    this.opener = opener;
     const film = byId("result-film"), picture = byId("result-picture"), isFilm = job.kind === "film";
     film.hidden = !isFilm;
     picture.hidden = isFilm;
@@ -143,6 +146,11 @@ export class Jobs {
     for (const id of ["frame", "moment", "status"]) byId(id).classList.add("away");
     byId("result").hidden = false;
     byId("result-close").focus();
+  }
+
+  back() {
+    this.close();
+    this.opener.focus();
   }
 
   close() {

@@ -55,7 +55,7 @@ export class Live {
         make("option", { value: "synthetic", textContent: "Test pattern" }),
       );
       this.chooseCamera(chosen);
-      byId("virtual").disabled = !virtual;
+      byId("virtual").disabled = this.runs || !virtual;
       byId("virtual-hint").hidden = virtual;
     } catch (error) {
       complain(error);
@@ -145,6 +145,7 @@ export class Live {
     byId("virtual").disabled = this.runs || !byId("virtual-hint").hidden;
     clearTimeout(this.looking);
     if (this.runs) this.looking = setTimeout(() => this.look(), OFTEN);
+    if (ran && state.state === "failed") complain(new Error(state.error));
     if (!this.shown) return;
     this.order.lockNetwork(this.runs);
     if (this.runs) this.showSession(state, current);
@@ -189,7 +190,6 @@ export class Live {
   showNothing(state, ran) {
     this.hidePicture();
     byId("status").textContent = "";
-    if (ran && state.state === "failed") complain(new Error(state.error));
     this.veil(ran && state.state === "ended" ? "The film is over." : "Choose a camera or a film, then start.");
   }
 

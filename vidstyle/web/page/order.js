@@ -10,10 +10,11 @@ const NETWORKS = {
   classic: ["Fine", "The network called classic: finer, and much slower"],
 };
 
-/** Part of a slider that lies behind its thumb, for the style sheet. */
-export function fill(slider) {
+/** Part of a slider that lies behind its thumb, for the style sheet, and its value in words, for those who hear it. */
+export function fill(slider, text) {
   const share = (slider.value - slider.min) / (slider.max - slider.min || 1);
   slider.style.setProperty("--fill", `${100 * share}%`);
+  slider.setAttribute("aria-valuetext", text);
 }
 
 export class Order extends EventTarget {
@@ -100,10 +101,10 @@ export class Order extends EventTarget {
 
   changed() {
     const { strength, stroke } = this.toJSON();
-    byId("strength-text").textContent = `${Math.round(100 * strength)} %`;
-    byId("stroke-text").textContent = `${stroke}×`;
-    fill(byId("strength"));
-    fill(byId("stroke"));
+    for (const [id, text] of [["strength", `${Math.round(100 * strength)} %`], ["stroke", `${stroke}×`]]) {
+      byId(`${id}-text`).textContent = text;
+      fill(byId(id), text);
+    }
     for (const button of byId("networks").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.network === this.network));
     }
@@ -121,9 +122,10 @@ export class Order extends EventTarget {
     if (this.weights.size === 1) return;
     for (const row of list.children) {
       const weight = this.weights.get(row.dataset.style), slider = row.querySelector("input");
-      row.querySelector(".share").textContent = `${Math.round((100 * weight) / total)} %`;
+      const share = `${Math.round((100 * weight) / total)} %`;
+      row.querySelector(".share").textContent = share;
       slider.value = weight;
-      fill(slider);
+      fill(slider, share);
     }
   }
 
@@ -145,7 +147,10 @@ export class Order extends EventTarget {
       this.changed();
     });
     const remove = make("button", { type: "button", textContent: "×", ariaLabel: `Take ${card.title} out of the mix` });
-    remove.addEventListener("click", () => this.toggle(name));
+    remove.addEventListener("click", () => {
+      this.toggle(name);
+      (byId("mix").querySelector("button") || byId("strength")).focus(); // the button that had it is gone
+    });
     row.append(make("span", { className: "share" }), weight, remove);
     return row;
   }

@@ -53,9 +53,9 @@ export class Stage {
   /** Another frame of the film. */
   moveTo(seconds) {
     byId("at").value = seconds;
-    fill(byId("at"));
     const at = Number(byId("at").value);
     byId("at-text").textContent = `${Math.floor(at / 60)}:${(at % 60).toFixed(2).padStart(5, "0")}`;
+    fill(byId("at"), byId("at-text").textContent);
     this.paint();
   }
 

@@ -44,9 +44,9 @@ class Studio {
   listen() {
     byId("open").addEventListener("click", () => byId("file").click());
     byId("file").addEventListener("change", () => {
-      const file = byId("file").files[0];
+      const files = [...byId("file").files];
       byId("file").value = "";
-      if (file) this.take(file);
+      this.takeAll(files);
     });
     byId("source").addEventListener("change", () => this.show(byId("source").value));
     byId("mode-still").addEventListener("click", () => this.setMode(false));
@@ -61,7 +61,7 @@ class Studio {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       byId("drop").hidden = true;
-      if (event.dataTransfer.files.length) this.take(event.dataTransfer.files[0]);
+      this.takeAll([...event.dataTransfer.files]);
     });
   }
 
@@ -85,6 +85,7 @@ class Studio {
     try {
       const { sources } = await get("/api/studio");
       sources.filter((source) => !this.sources.has(source.id)).forEach((source) => this.add(source));
+      if (this.isLive) this.live.listCameras(); // one may have been plugged in
     } catch {
       // the studio is closed; what the user does next says so
     }
@@ -105,7 +106,11 @@ class Studio {
     if (this.isLive) this.setMode(false);
   }
 
-  /** Take a file that was chosen or dropped. */
+  /** Take the files that were chosen or dropped; the last one is shown. */
+  async takeAll(files) {
+    for (const file of files) await this.take(file);
+  }
+
   async take(file) {
     if (file.size > this.largest) {
       complain(new Error(`${file.name} is larger than ${Math.round(this.largest / 2 ** 30)} GiB; render it on the command line.`));
