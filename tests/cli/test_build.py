@@ -40,5 +40,6 @@ def test_a_backend_that_is_not_there_is_exit_code_6(capsys: pytest.CaptureFixtur
 
 def test_what_is_passed_over_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(BACKENDS, "tensorrt", "vidstyle.backends.not_there:Nothing")
-    assert run(["build", "--size", "48x32", "--precision", "fp32", "--device", "cpu"]) == 0
-    assert "passed over tensorrt: " in capsys.readouterr().err
+    sizes = ["--size", "48x32", "--size", "32x48"]
+    assert run(["build", *sizes, "--precision", "fp32", "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.count("passed over tensorrt: ") == 1

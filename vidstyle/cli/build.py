@@ -41,6 +41,7 @@ def build(
         sizes.append((parsed.width, parsed.height))
     library = Library()
     built = []
+    passed_over: set[str] = set()
     for name in network:
         for width, height in sizes:
             spec = EngineSpec(
@@ -51,8 +52,9 @@ def build(
             seconds = round(time.monotonic() - start, 3)
             info = engine.info
             engine.close()
-            for note in notes:
+            for note in sorted(set(notes) - passed_over):
                 console.say(f"passed over {note}")
+            passed_over.update(notes)
             console.say(f"{name} {width}x{height}: {info.backend} on {info.device}, {info.precision}, {seconds:.1f} s")
             built.append({"network": name, "width": width, "height": height, "batch": batch, "backend": info.backend}
                          | {"device": info.device, "precision": info.precision, "seconds": seconds})  # fmt: skip
