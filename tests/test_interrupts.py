@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from vidstyle.errors import Terminated
 from vidstyle.interrupts import TOGETHER, stop_requests
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers() -> Iterator[None]:
+    """What a program has that was started in the foreground: a shell lets jobs in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_is_a_request_once_and_an_exception_the_second_time() -> None:
