@@ -117,10 +117,11 @@ def test_a_receiver_that_goes_away_is_tried_again(start_session):
             if len(self.frames) == 5:
                 raise OutputLost("hung up")
 
-    fickle = Fickle()
-    session = start_session([fickle])
+    fickle, said = Fickle(), []
+    session = start_session([fickle], say=said.append)
     session.wait_for(lambda: len(fickle.frames) >= 10)
     report = session.finish()
+    assert {"not there yet; trying again", "hung up; trying again", "collector is back"} <= set(said)
     assert_balanced(report)
     assert report["outputs"]["collector"]["reconnects"] == 2
     assert report["outputs"]["collector"]["dropped_by"]["collector not connected"] > 10

@@ -200,7 +200,9 @@ class LiveLoop:
         """Say what has changed about the camera and the outputs, once."""
         state = self.capture.state
         news = {"camera": f"camera lost: {state.message}; trying to get it back" if state.phase == "lost" else ""}
-        news |= {outlet.output.name: str(outlet.error or outlet.trouble) for outlet in self._outlets}
+        for outlet in self._outlets:
+            waiting = f"{outlet.trouble}; trying again" if outlet.trouble else ""
+            news[outlet.output.name] = str(outlet.error or waiting)
         for name, line in news.items():
             if line and not self._told.get(name):
                 self._say(line)
