@@ -3,6 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from vidstyle.frames import ColourInfo, Frame, FrameBatch
@@ -28,9 +29,10 @@ def test_an_image_of_another_kind_is_refused(image: np.ndarray) -> None:
         Frame(image=image, pts=0, time_base=TICKS, index=0)
 
 
-def test_alpha_fits_the_image() -> None:
-    with pytest.raises(ValueError, match="alpha"):
-        Frame(image=np.zeros((2, 4, 3), np.uint8), pts=0, time_base=TICKS, index=0, alpha=np.zeros((2, 3), np.uint8))
+@pytest.mark.parametrize("alpha", [np.zeros((2, 3), np.uint8), np.ones((2, 4))])
+def test_alpha_fits_the_image(alpha: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match=r"alpha is \(2, 4\) uint8, not"):
+        Frame(image=np.zeros((2, 4, 3), np.uint8), pts=0, time_base=TICKS, index=0, alpha=alpha)
 
 
 def test_time_is_exact() -> None:

@@ -90,8 +90,8 @@ class Frame:
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
             raise ValueError(f"a frame's image is (H, W, 3) uint8, not {self.image.shape} {self.image.dtype}")
-        if self.alpha is not None and self.alpha.shape != self.image.shape[:2]:
-            raise ValueError(f"alpha is {self.alpha.shape}, the image {self.image.shape[:2]}")
+        if self.alpha is not None and (self.alpha.dtype != np.uint8 or self.alpha.shape != self.image.shape[:2]):
+            raise ValueError(f"alpha is {self.image.shape[:2]} uint8, not {self.alpha.shape} {self.alpha.dtype}")
 
     @property
     def time(self) -> Fraction:
