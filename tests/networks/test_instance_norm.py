@@ -59,3 +59,18 @@ def test_leaves_channels_last_memory_as_it_is() -> None:
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert x.grad is not None
     assert x.grad.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_gives_group_norm_the_memory_that_it_takes_off_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it refuses channels-last memory, by a rule that the `meta` device does not have."""
+    group_norm, seen = torch.native_group_norm, []
+
+    def strict(x: torch.Tensor, *rest: object) -> object:
+        seen.append(x.is_contiguous())
+        return group_norm(x, *rest)
+
+    monkeypatch.setattr(torch, "native_group_norm", strict)
+    x = torch.empty(2, 16, 6, 5, device="meta").contiguous(memory_format=torch.channels_last).requires_grad_()
+    values = torch.empty(2, 16, device="meta")
+    conditional_instance_norm(x, values, values, epsilon=1e-5).sum().backward()
+    assert seen == [True]

@@ -44,6 +44,7 @@ class _ConditionalInstanceNorm(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor | None]:
         """Of `x` (N, C, H, W), `scale` and `shift` (N, C): the same shape as `x`, and spikes (N,) or None."""
         n, c, h, w = x.shape
+        x = x if x.is_cpu else x.contiguous()  # PyTorch's group norm takes channels-last memory on a processor only
         normal, _, inverse_deviation = torch.native_group_norm(x, None, None, n, c, h * w, c, epsilon)
         ctx.save_for_backward(normal, inverse_deviation, scale)
         ctx.with_spikes = with_spikes
