@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def said() -> list[str]:
 def account(clock: Clock, heard: list[Progress], said: list[str], tmp_path: Path) -> Account:
     options = GatysOptions(iterations=100, next_iterations=10)
     store = Store(tmp_path / "o.png")
-    return Account(store, options, firsts=1, others=4, say=said.append, progress=heard.append)
+    return Account(store, options, size=(4, 4), firsts=1, others=4, say=said.append, progress=heard.append)
 
 
 def _frame(iterations: int, restarts: int = 0) -> PaintedFrame:
@@ -88,9 +89,21 @@ def test_restarts_are_told(restarts: int, told: str, account: Account, said: lis
 
 def test_there_is_news_within_a_long_frame(account: Account, clock: Clock, said: list[str], tmp_path: Path) -> None:
     picture = torch.zeros(1, 3, 4, 4)
-    account.step(1, LOSSES, picture)
+    account.step(1, LOSSES, picture, first=True)
     assert not said
     clock.now += 11
-    account.step(2, LOSSES, picture)
-    assert said == ["iteration 2: loss 1.5000 (content 1.0000, style 0.0500, temporal 0.00000)"]
+    account.step(2, LOSSES, picture, first=True)
+    news = "iteration 2 of 100: loss 1.5000 (content 1.0000, style 0.0500, temporal 0.00000); "
+    assert said == [f"{news}{timedelta(seconds=98 * 5.5 + 4 * 55)} left"]
     assert (tmp_path / "o.png.gatys" / "preview.png").is_file()
+
+
+def test_time_left_knows_that_coarse_iterations_are_quick(clock: Clock, heard: list[Progress], tmp_path: Path) -> None:
+    options, store = GatysOptions(iterations=100, coarsest=64), Store(tmp_path / "o.png")
+    still = Account(store, options, size=(128, 128), firsts=1, others=0, say=str, progress=heard.append)
+    coarse = torch.zeros(1, 3, 64, 64)
+    for number in range(1, 50):
+        still.step(number, LOSSES, coarse, first=True)
+    clock.now += 20
+    still.step(50, LOSSES, coarse, first=True)
+    assert heard[-1].seconds_left == pytest.approx(50 * 4 * 20 / 50)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import torch
@@ -13,7 +13,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.fileloop import Progress
 from vidstyle.gatys.losses import Losses
 from vidstyle.gatys.options import GatysOptions
-from vidstyle.gatys.stills import to_image
+from vidstyle.gatys.stills import schedule, to_image
 from vidstyle.gatys.store import Store
 from vidstyle.gatys.through_time import PaintedFrame
 
@@ -23,15 +23,16 @@ NEWS_EVERY = 10.0
 
 @dataclass(kw_only=True)
 class _Kind:
-    """Frames of one kind: how many are to be painted, how many are, and in how many seconds."""
+    """Frames of one kind: how many are to be painted, how many are, and in how many seconds.
 
-    wanted: int = 0
-    done: int = 0
+    Each takes up to `iterations`, which go over `work` pixels together.
+    """
+
+    wanted: int
+    iterations: int
+    work: int
+    done: float = 0
     seconds: float = 0.0
-
-    @property
-    def mean(self) -> float | None:
-        return self.seconds / self.done if self.done else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,44 +47,50 @@ class PaintProgress(Progress):
 
 
 class Account:
-    """Keeps count of a job's frames and tells of them. `firsts` start a shot and take longer than `others`."""
+    """Keeps count of a job's frames, all of one (width, height), and tells of them.
+
+    `firsts` start a shot and take longer than `others`.
+    """
 
     def __init__(
         self,
         store: Store,
         options: GatysOptions,
         *,
+        size: tuple[int, int],
         firsts: int,
         others: int,
         say: Say,
         progress: Callable[[Progress], None],
     ) -> None:
         self._store, self._say, self._progress = store, say, progress
-        self._ratio = options.iterations / options.next_iterations
-        self._firsts, self._others = _Kind(wanted=firsts), _Kind(wanted=others)
+        (width, height), after = size, options.next_iterations
+        work = sum(h * w * count for (h, w), count in schedule(height, width, options))
+        self._firsts = _Kind(wanted=firsts, iterations=options.iterations, work=work)
+        self._others = _Kind(wanted=others, iterations=after, work=height * width * after)
         self._began = self._frame_began = time.monotonic()
         self._news_due = self._began + NEWS_EVERY
-        self.iterations = 0
-
-    @property
-    def painted(self) -> int:
-        """Frames that were painted now, not found."""
-        return self._firsts.done + self._others.done
+        self._gone_over = 0  # pixels, in the frame under way
+        self.painted = self.iterations = 0  # now; frames that were found do not count
 
     def found(self, *, first: bool) -> None:
         """A frame was painted by an earlier run."""
         self._kind(first).wanted -= 1
         self._frame_began = time.monotonic()
 
-    def step(self, number: int, losses: Losses, picture: torch.Tensor) -> None:
+    def step(self, number: int, losses: Losses, picture: torch.Tensor, *, first: bool) -> None:
         """An iteration is done: from time to time there is news of it."""
-        now = time.monotonic()
+        now, kind = time.monotonic(), self._kind(first)
+        self._gone_over += picture.shape[2] * picture.shape[3]
         if now < self._news_due:
             return
         self._news_due = now + NEWS_EVERY
         self._store.preview(to_image(picture.detach()))
-        self._say(f"iteration {number}: {_spoken(losses)}")
-        self._show()
+        part = replace(
+            kind, done=kind.done + self._gone_over / kind.work, seconds=kind.seconds + now - self._frame_began
+        )
+        kinds = (part, self._others) if first else (self._firsts, part)
+        self._tell(f"iteration {number} of {kind.iterations}: {_spoken(losses)}", _left(kinds))
 
     def frame(self, number: int, painted: PaintedFrame, *, first: bool) -> None:
         """Frame `number` is done."""
@@ -91,6 +98,8 @@ class Account:
         kind = self._kind(first)
         kind.done, kind.seconds = kind.done + 1, kind.seconds + now - self._frame_began
         self._frame_began, self._news_due = now, now + NEWS_EVERY
+        self._gone_over = 0
+        self.painted += 1
         self._store.preview(painted.image)
         text = "nothing has changed"
         if painted.outcome is not None:
@@ -98,28 +107,25 @@ class Account:
             text = f"{_spoken(painted.outcome.losses)}, {painted.outcome.iterations} iterations"
             if restarts := painted.outcome.restarts:
                 text += f", {restarts} restart{'s' if restarts > 1 else ''}"
-        left = self._left()
-        self._say(f"frame {number}: {text}" + (f"; {timedelta(seconds=round(left))} left" if left else ""))
-        self._show()
+        self._tell(f"frame {number}: {text}", _left((self._firsts, self._others)))
 
-    def _show(self) -> None:
+    def _tell(self, text: str, left: float | None) -> None:
+        self._say(text + (f"; {timedelta(seconds=round(left))} left" if left else ""))
         total = self._firsts.wanted + self._others.wanted
         seconds = time.monotonic() - self._began
-        self._progress(PaintProgress(frames=self.painted, total=total, seconds=seconds, left=self._left()))
+        self._progress(PaintProgress(frames=self.painted, total=total, seconds=seconds, left=left))
 
     def _kind(self, first: bool) -> _Kind:
         return self._firsts if first else self._others
 
-    def _left(self) -> float | None:
-        """Seconds; None before the first frame is done. A kind not met yet is as slow as its iterations say."""
-        first, other = self._firsts.mean, self._others.mean
-        if first is None:
-            first = None if other is None else other * self._ratio
-        if first is None:
-            return None
-        other = first / self._ratio if other is None else other
-        firsts, others = (kind.wanted - kind.done for kind in (self._firsts, self._others))
-        return firsts * first + others * other
+
+def _left(kinds: tuple[_Kind, _Kind]) -> float | None:
+    """Seconds; None before anything is known. A kind not met yet is as slow for its pixels as the other."""
+    paces = [kind.seconds / kind.done / kind.work for kind in kinds if kind.done]
+    if not paces:
+        return None
+    means = (kind.seconds / kind.done if kind.done else paces[0] * kind.work for kind in kinds)
+    return sum(max(0, kind.wanted - kind.done) * mean for kind, mean in zip(kinds, means, strict=True))
 
 
 def _spoken(losses: Losses) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,13 @@ class GatysJob:
         frames = self.gatys.passes * sum(len(shot.frames) for shot in shots)
         others = frames - len(shots)
         return Account(
-            self._store, self.gatys, firsts=len(shots), others=others, say=self._say, progress=self._progress
+            self._store,
+            self.gatys,
+            size=self._size,
+            firsts=len(shots),
+            others=others,
+            say=self._say,
+            progress=self._progress,
         )
 
     def _films(self, frames: Iterator[Frame], shot: Shot) -> Iterator[tuple[int, ImageArray]]:
@@ -242,7 +248,7 @@ class GatysJob:
             if not painter.pairs:
                 kept = self._store.load_pairs(before, turn=turn)
                 painter.pairs = [(moved.to(self._device), change.to(self._device)) for moved, change in kept]
-            painted = painter.paint(film, earlier=earlier, on_step=account.step)
+            painted = painter.paint(film, earlier=earlier, on_step=partial(account.step, first=first))
             if painted.outcome is not None and painter.pairs:
                 self._store.save_pairs(number, painter.pairs, turn=turn, before=before)
             self._store.save(number, painted.image, turn=turn)

@@ -107,11 +107,9 @@ class Studio:
         pictures.
         """
         start = self.start(content) if start is None else start
-        sizes = levels(content.shape[2], content.shape[3], coarsest=self.options.coarsest)
-        budget = _split(self.options.iterations, len(sizes))
         picture, spent, restarts = start, 0, 0
         outcome: Outcome | None = None
-        for (height, width), iterations in zip(sizes, budget, strict=True):
+        for (height, width), iterations in schedule(content.shape[2], content.shape[3], self.options):
             small = resized(content, height, width)
             outcome = optimise(
                 resized(picture, height, width),
@@ -136,19 +134,18 @@ class Studio:
         return torch.full_like(content, 0.5) if kind == "blank" else content
 
 
-def levels(height: int, width: int, *, coarsest: int) -> list[tuple[int, int]]:
-    """Sizes (height, width) from coarse to fine, each about twice the one before, none below `coarsest`."""
+def schedule(height: int, width: int, options: GatysOptions) -> list[tuple[tuple[int, int], int]]:
+    """The sizes (height, width) that a still is painted at, from coarse to fine, and the iterations of each.
+
+    Each is about twice the one before, none below `coarsest`. Half of the iterations are for the last, the rest is
+    shared; at least one each.
+    """
     sizes = [(height, width)]
-    while min(sizes[0]) / 2 >= coarsest:
+    while min(sizes[0]) / 2 >= options.coarsest:
         sizes.insert(0, (round(sizes[0][0] / 2), round(sizes[0][1] / 2)))
-    return sizes
-
-
-def _split(iterations: int, count: int) -> list[int]:
-    """Iterations of each level: half for the last, the rest shared; at least one each."""
-    edges = np.linspace(0, iterations / 2, count).round().astype(int)
+    edges = np.linspace(0, options.iterations / 2, len(sizes)).round().astype(int)
     coarse = [max(1, int(b - a)) for a, b in pairwise(edges)]
-    return [*coarse, max(1, iterations - sum(coarse))]
+    return list(zip(sizes, [*coarse, max(1, options.iterations - sum(coarse))], strict=True))
 
 
 def _counting_on(on_step: OnStep, done: int) -> OnStep:
