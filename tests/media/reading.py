@@ -48,6 +48,7 @@ def write_film(
     options: dict[str, str] | None = None,
     colour: tuple[int, int] | None = None,
     sound: bool = False,
+    tags: dict[str, str] | None = None,
 ) -> Path:
     """A film of these pictures. `colour`: H.273 matrix and range (1 limited, 2 full) of the conversion and the tags."""
     first = pictures[0]
@@ -56,6 +57,7 @@ def write_film(
         stream = film.add_stream(codec, rate=round(1 / time_base) if time_base > Fraction(1, 240) else 25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         stream.codec_context.time_base = stream.time_base = time_base
+        stream.metadata.update(tags or {})
         stream.options = options or ({"crf": "4", "preset": "ultrafast"} if codec == "libx264" else {})
         if colour:
             stream.codec_context.colorspace, stream.codec_context.color_range = colour

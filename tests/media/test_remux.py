@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from tests.media.reading import write_film
 from tests.media.writing import GivenReader, copy_film, given, noise, stream_bytes, times
 from vidstyle.media.reader import open_reader
 from vidstyle.media.remux import OrderedTimes
@@ -540,6 +541,18 @@ def test_a_tracks_title_goes_through_mp4(tmp_path: Path) -> None:
         copy_film(reader_of(tmp_path / before), tmp_path / after)
     with av.open(str(tmp_path / "out.mkv")) as film:
         assert film.streams.audio[0].metadata["title"] == "Director's comments"
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+@pytest.mark.parametrize(("start", "label"), [(None, "01:00:00:20"), (Fraction("0.39"), "01:00:01:05")])
+def test_the_time_code_is_that_of_the_first_frame(
+    tmp_path: Path, suffix: str, start: Fraction | None, label: str
+) -> None:
+    film = write_film(tmp_path / f"in.{suffix}", noise(15), tags={"timecode": "01:00:00:20"})
+    copy_film(open_reader(film, start=start), tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as written:
+        tags = {key.lower(): value for key, value in written.streams.video[0].metadata.items()}
+    assert tags["timecode"] == label
 
 
 def test_chapters_that_cannot_be_kept_are_said_to_be_left_out(tmp_path: Path) -> None:

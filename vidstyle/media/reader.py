@@ -22,6 +22,7 @@ from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, ope
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence, is_cut_short
+from vidstyle.media.timecode import later
 from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
 
@@ -102,6 +103,7 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
+        self._move_time_code()
         self._note_reductions()
         if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
             self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it may be grey")
@@ -152,6 +154,15 @@ class FilmReader:
         self._events.close()
         self._film.close()
         self._container.close()
+
+    def _move_time_code(self) -> None:
+        """Let the time code, in the container's tags, be that of the part's first frame."""
+        begins, first, rate = self._stream.start_time, self._film.first.pts, self._info.rate
+        if self._window.first is None or begins is None or first is None or rate is None:
+            return
+        frames = round((first - begins) * self._window.tick * rate)
+        for tags in (self._container.metadata, self._stream.metadata):
+            tags.update({k: later(label, frames, rate=rate) for k, label in tags.items() if k.lower() == "timecode"})
 
     def _note_reductions(self) -> None:
         info, notes = self._info, self._film.notes
