@@ -53,6 +53,7 @@ class VideoInfo:
     (`pixel_aspect` says how wide a pixel is shown). `rate` is frames a second where the stream has
     one, `frames` the count where the container says it, `duration` seconds where known. `colour` is
     what the given frames mean: of a film that was mapped to BT.709, that; its range is the film's own.
+    `first_number` is that of the picture at 0 s, where they are numbered.
     """
 
     width: int
@@ -69,6 +70,7 @@ class VideoInfo:
     interlaced: bool = False
     codec: str = ""
     container: str = ""
+    first_number: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

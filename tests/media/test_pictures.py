@@ -12,6 +12,7 @@ import pytest
 from tests.media.writing import GivenReader, as_rgb, copy_film, first_frame, given, noise, patch_error, patch_picture
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import VideoInfo
+from vidstyle.media.reader import open_reader
 from vidstyle.media.writer import EncodeOptions, open_writer
 
 
@@ -53,6 +54,18 @@ def test_a_sequence_is_numbered_from_one_in_a_folder_that_is_made(tmp_path: Path
     for name, picture in zip(names, pictures, strict=True):
         assert np.array_equal(as_rgb(first_frame(tmp_path / "new" / "deep" / name)), picture)
     assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("start", "kept"), [(None, [1001, 1002, 1004]), (Fraction(1, 25), [1002, 1004]), (Fraction(2, 25), [1004])]
+)
+def test_pictures_that_were_numbered_keep_their_numbers(
+    tmp_path: Path, start: Fraction | None, kept: list[int]
+) -> None:
+    for number in (1001, 1002, 1004):
+        copy_film(given(noise(1)), tmp_path / f"f_{number}.png")
+    copy_film(open_reader(tmp_path / "f_%04d.png", start=start), tmp_path / "o_%05d.png")
+    assert sorted(path.name for path in tmp_path.glob("o_*")) == [f"o_{number:05}.png" for number in kept]
 
 
 def test_older_pictures_beyond_the_new_ones_are_mentioned(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ _JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
 
 
 class PictureWriter:
-    """One picture, or numbered ones from 1 on, for a pattern such as out_%04d.png."""
+    """One picture, or numbered ones for a pattern such as out_%04d.png: from 1 on, or with the numbers they had."""
 
     def __init__(self, target: Path, *, source: Reader, options: EncodeOptions) -> None:
         """Make the folder that a sequence needs. Raises UsageError, OutputError."""
@@ -59,7 +59,8 @@ class PictureWriter:
         self._form = _FORMATS[target.suffix.lower()]
         self._warnings: list[str] = []
         self._part: PartFile | None = None
-        self._frames = 0
+        self._names: set[str] = set()
+        self._first_number, self._apart = info.first_number, info.time_base
         self._refuse(source, options)
         self._alpha = info.has_alpha and self._form.with_alpha is not None
         pixels = self._form.with_alpha if self._alpha and self._form.with_alpha else self._form.opaque
@@ -89,7 +90,7 @@ class PictureWriter:
 
     @property
     def frames_written(self) -> int:
-        return self._frames
+        return len(self._names)
 
     @property
     def warnings(self) -> list[str]:
@@ -97,12 +98,10 @@ class PictureWriter:
 
     def write(self, frame: Frame) -> None:
         """Write one picture. Raises OutputError."""
-        if not self._sequence and self._frames:
+        if not self._sequence and self._names:
             raise OutputError(_too_many(self._target))
-        number = self._frames + 1
-        part = PartFile(
-            self._target.with_name(_numbered(self._target.name, number)) if self._sequence else self._target
-        )
+        name = _numbered(self._target.name, self._number(frame)) if self._sequence else self._target.name
+        part = PartFile(self._target.with_name(name))
         try:
             part.create()
             part.path.write_bytes(self._encode(frame))
@@ -113,7 +112,13 @@ class PictureWriter:
             part.commit()
         else:
             self._part = part
-        self._frames = number
+        self._names.add(name)
+
+    def _number(self, frame: Frame) -> int:
+        """Pictures that were numbered keep their numbers, which are all that is known of their times."""
+        if self._first_number is None:
+            return len(self._names) + 1
+        return self._first_number + round(frame.time / self._apart)
 
     def _encode(self, frame: Frame) -> bytes:
         height, width = frame.image.shape[:2]
@@ -139,14 +144,13 @@ class PictureWriter:
         part, self._part = self._part, None
         if part is not None:
             part.commit() if commit else part.discard()
-        elif commit and not self._frames:
+        elif commit and not self._names:
             raise OutputError(f"no picture was written to {self._target}")
         if commit and self._sequence:
             self._say_what_remains()
 
     def _say_what_remains(self) -> None:
-        written = {_numbered(self._target.name, n + 1) for n in range(self._frames)}
-        rest = [path for path in self._older if path.name not in written]
+        rest = [path for path in self._older if path.name not in self._names]
         if rest:
             self._warnings.append(f"{len(rest)} older pictures of the same pattern remain, from {rest[0].name} on")
 

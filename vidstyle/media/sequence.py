@@ -113,7 +113,7 @@ class SequenceReader:
         if not self._part:
             raise InputError(f"cannot read '{sequence.pattern}': no frames in the part that was asked for")
         self._note_numbers(sequence)
-        self._info = self._describe()
+        self._info = self._describe(zero)
         self._events = self._run()
 
     @property
@@ -165,7 +165,7 @@ class SequenceReader:
             missing = sum(gap.stop - gap.start for gap in gaps)
             self._notes.add(f"{missing} missing from the sequence ({shown}): the picture before stays")
 
-    def _describe(self) -> VideoInfo:
+    def _describe(self, zero: int) -> VideoInfo:
         ticks = list(self._part)
         return replace(
             self._first_info(),
@@ -174,6 +174,7 @@ class SequenceReader:
             frames=len(self._part),
             duration=(ticks[-1] + 1 - ticks[0]) * self._base,
             container="sequence",
+            first_number=zero + ticks[0],
         )
 
     def _first_info(self) -> VideoInfo:
