@@ -68,6 +68,15 @@ def test_pictures_that_were_numbered_keep_their_numbers(
     assert sorted(path.name for path in tmp_path.glob("o_*")) == [f"o_{number:05}.png" for number in kept]
 
 
+@pytest.mark.parametrize(
+    ("pts", "said"),
+    [([0, 33, 67, 100], []), ([0, 40, 120], ["frames did not all last as long: numbered pictures cannot say so"])],
+)
+def test_a_variable_rate_that_is_lost_is_said(tmp_path: Path, pts: list[int], said: list[str]) -> None:
+    film = given(noise(len(pts)), pts=pts, time_base=Fraction(1, 1000))
+    assert copy_film(film, tmp_path / "f_%d.png") == said
+
+
 def test_older_pictures_beyond_the_new_ones_are_mentioned(tmp_path: Path) -> None:
     for number in range(1, 6):
         (tmp_path / f"f_{number}.png").write_bytes(b"old")

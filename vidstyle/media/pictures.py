@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -45,6 +46,7 @@ _FORMATS = {
     ".tga": PictureFormat(encoder="targa", opaque="bgr24", with_alpha="bgra"),
     ".ppm": PictureFormat(encoder="ppm", opaque="rgb24", with_alpha=None),
 }
+_NOT_SEEN = Fraction(1, 200)  # seconds by which frames may differ in length
 _JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
 
 
@@ -60,7 +62,10 @@ class PictureWriter:
         self._warnings: list[str] = []
         self._part: PartFile | None = None
         self._names: set[str] = set()
+        self._closed = False
         self._first_number, self._apart = info.first_number, info.time_base
+        self._last: Fraction | None = None
+        self._lasted: set[Fraction] = set()
         self._refuse(source, options)
         self._alpha = info.has_alpha and self._form.with_alpha is not None
         pixels = self._form.with_alpha if self._alpha and self._form.with_alpha else self._form.opaque
@@ -113,6 +118,9 @@ class PictureWriter:
         else:
             self._part = part
         self._names.add(name)
+        if self._last is not None:
+            self._lasted.add(frame.time - self._last)
+        self._last = frame.time
 
     def _number(self, frame: Frame) -> int:
         """Pictures that were numbered keep their numbers, which are all that is known of their times."""
@@ -141,6 +149,9 @@ class PictureWriter:
 
     def close(self, commit: bool) -> None:
         """Give a single picture its name. Raises OutputError where there is none."""
+        if self._closed:
+            return
+        self._closed = True
         part, self._part = self._part, None
         if part is not None:
             part.commit() if commit else part.discard()
@@ -148,6 +159,8 @@ class PictureWriter:
             raise OutputError(f"no picture was written to {self._target}")
         if commit and self._sequence:
             self._say_what_remains()
+            if self._lasted and self._first_number is None and max(self._lasted) - min(self._lasted) > _NOT_SEEN:
+                self._warnings.append("frames did not all last as long: numbered pictures cannot say so")
 
     def _say_what_remains(self) -> None:
         rest = [path for path in self._older if path.name not in self._names]
