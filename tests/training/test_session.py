@@ -329,6 +329,14 @@ def test_resume_says_when_there_is_nothing_to_resume(place: Path, capsys: pytest
     assert "nothing to go on with" in capsys.readouterr().err
 
 
+def test_where_to_look_and_what_to_do_with_it_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", str(place / "painting.png"), "--name", "mine", "--content", str(place / "photos")]
+    assert run([*words, "--steps", "1", "--device", "cpu"]) == 0
+    told = capsys.readouterr().err
+    assert f"{place / 'data' / 'training' / 'mine' / 'samples.png'} shows how it looks" in told
+    assert told.endswith("trained mine: vidstyle render IN OUT -s mine\n")
+
+
 def test_resume_goes_on_where_it_stopped(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(place) == 0
     assert run(

@@ -106,6 +106,8 @@ def train(
     written = _train(session, library, resume=resume, overwrite=overwrite)
     for folder in written:
         console.say(f"wrote {folder}")
+    if recipe is None and into is None:
+        console.say(f"trained {name}: vidstyle render IN OUT -s {name}")
     if json:
         console.data({"name": name, "steps": session.recipe.steps, "wrote": [str(folder) for folder in written]})
 

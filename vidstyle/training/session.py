@@ -32,7 +32,7 @@ from vidstyle.styles import IDENTITY, StyleCard, check_name
 from vidstyle.training.curves import write_losses
 from vidstyle.training.nearest import begin_at_nearest
 from vidstyle.training.photographs import Photographs
-from vidstyle.training.trainer import Progress, Recipe, Trainer
+from vidstyle.training.trainer import EVERY, Progress, Recipe, Trainer
 
 Start = tuple[dict[str, Tensor], dict[str, Tensor]]
 
@@ -99,6 +99,7 @@ def train(
         beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
         for name, known in begin_at_nearest(trainer, start[1], beginning).items():
             say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
+    say(f"{session.run / 'samples.png'} shows how it looks by now, every {EVERY} steps")
     counted = time.process_time()
 
     def tell(progress: Progress) -> None:

@@ -37,6 +37,9 @@ WARM_UP = 100
 """Steps over which the learning rate rises, but a tenth of the training at most: instance norms start far from their
 place."""
 
+EVERY = 50
+"""Steps between two reports, each with a checkpoint."""
+
 STEEPEST = 10.0
 """Norm to which gradients are cut: a nearly blank crop, which instance norm blows up, gives a hundred times more."""
 
@@ -199,7 +202,7 @@ class Trainer:
         *,
         report: Callable[[Progress], None] = lambda progress: None,
         save_to: Path | None = None,
-        every: int = 50,
+        every: int = EVERY,
         stop: StopRequest | None = None,
     ) -> None:
         """Train to the recipe's last step, reporting and saving `every` so many steps.
