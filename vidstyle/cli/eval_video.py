@@ -32,7 +32,12 @@ def video(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Warping error (to the frame before, and over one second), still regions, style and content loss."""
+    """Warping error (to the frame before, and over one second), still regions, style and content loss.
+
+    Less is better. short and long are 8-bit levels between a frame and the one before, or that of a second before,
+    carried along by the film's motion; still is the change where the film stands still. Losses are 0 where the painting
+    (style) or the film (content) is met, and 1 as far from it as a blank picture.
+    """
     from vidstyle.media.reader import open_reader
     from vidstyle.motion.metrics import Steadiness, mean_steadiness, steadiness
 
