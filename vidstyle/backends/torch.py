@@ -256,7 +256,7 @@ def find_device(wanted: str) -> str:
         return f"cuda:{number}"
     if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
         return name
-    raise BackendError(f"PyTorch {torch.__version__} has no device {name!r} here; see `vidstyle doctor`")
+    raise BackendError(f"PyTorch {torch.__version__} has no device {wanted!r} here; see `vidstyle doctor`")
 
 
 def _candidates(device: str) -> list[Precision]:

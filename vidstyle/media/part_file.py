@@ -93,8 +93,8 @@ def _check_name(path: Path) -> None:
     if not path.name:  # Path("") is Path(".")
         raise UsageError("the output's name is empty or only a folder's; name a file, such as out.mp4")
     try:
-        part_path(path).exists()
-        _is_special(path)  # from Python 3.13 on it alone notices the links
+        for name in (path, part_path(path)):
+            _is_special(name)  # `exists` keeps such errors to itself, ever more of them from Python 3.13 on
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{path} cannot be written: {reason(error)}; choose another name") from error
     if path.is_dir():
@@ -114,12 +114,22 @@ def _check_not_source(source: str | Path | None, path: Path) -> None:
 
 def check_writable(folder: Path, *, made: bool = False) -> None:
     """Raise OutputError if nothing can be written to `folder`, or, where it will be `made`, if it cannot be."""
-    while made and not folder.exists():
-        folder = folder.parent
+    folder = nearest_existing(folder) if made else folder
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}; create it or choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"the folder {folder} cannot be written to; choose another")
+
+
+def nearest_existing(folder: Path) -> Path:
+    """`folder`, or the nearest above it that exists. Raises OSError where that cannot be seen."""
+    while True:
+        try:
+            folder.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            folder = folder.parent
+        else:
+            return folder
 
 
 def _is_special(path: Path) -> bool:

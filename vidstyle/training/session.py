@@ -21,7 +21,7 @@ from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
 from vidstyle.interrupts import StopRequest
-from vidstyle.media.part_file import writing
+from vidstyle.media.part_file import nearest_existing, writing
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
 from vidstyle.networks.publish import publish_file, publish_network, publish_style
@@ -209,9 +209,5 @@ def _check_writable(folder: Path) -> None:
 
     By trying: permissions promise too much to an administrator, in /proc as on a medium that is read only.
     """
-    with writing(folder):
-        place = folder
-        while not place.exists():
-            place = place.parent
-        with tempfile.TemporaryFile(dir=place):
-            pass
+    with writing(folder), tempfile.TemporaryFile(dir=nearest_existing(folder)):
+        pass
