@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
 import torch
 
+from tests.gatys.random_vgg import SHALLOW, random_vgg
+from tests.motion.moves import texture
 from vidstyle.errors import BackendError
 from vidstyle.gatys.losses import Losses
 from vidstyle.gatys.optimise import Evaluate, optimise
+from vidstyle.gatys.stills import EDGE, Palette, Studio, to_tensor
+from vidstyle.networks.vgg import VGG
 
 GOAL = torch.linspace(0.1, 0.9, 3 * 8 * 8).view(1, 3, 8, 8)
 
@@ -109,3 +116,21 @@ def test_an_endless_loss_is_no_picture() -> None:
 def test_never_a_number_is_an_error() -> None:
     with pytest.raises(BackendError, match="finite"):
         optimise(torch.full_like(GOAL, 0.5), _failing(set(range(100))), iterations=40)
+
+
+def test_what_vgg_draws_along_the_end_of_a_picture_is_cut_off() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Witness(VGG):
+        def forward(self, pictures: torch.Tensor, layers: Iterable[str]) -> dict[str, torch.Tensor]:
+            seen.append(tuple(pictures.shape[2:]))
+            return random_vgg()(pictures, layers)
+
+    painting = to_tensor(texture(48, 64))
+    studio = Studio(Witness("vgg16"), Palette(paintings=[(painting, 1.0)]), replace(SHALLOW, iterations=3))
+    photograph = to_tensor(texture(40, 60, seed=1))
+    pictures: list[torch.Tensor] = []
+    outcome = studio.paint(photograph, on_step=lambda number, losses, picture: pictures.append(picture))
+    assert set(seen) == {(45, 60), (40 + 2 * EDGE, 60 + 2 * EDGE)}  # the painting; photograph and picture
+    assert torch.equal(pictures[0], photograph)
+    assert outcome.picture.shape == photograph.shape

@@ -16,7 +16,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.sheets import sheet
-from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor
+from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor, with_edge
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.photographs import resized
 
@@ -72,7 +72,7 @@ def compare_sheet(
     cells = [(image, "photograph")]
 
     def add(name: str, picture: ImageArray, seconds: float) -> None:
-        losses = objective.evaluate(to_tensor(picture, studio.device))[1]
+        losses = objective.evaluate(with_edge(to_tensor(picture, studio.device)))[1]
         text = f"{name}, {seconds:.2f} s\ncontent {losses.content:.3f}  style {losses.style:.4f}"
         say(text.replace("\n", ": "))
         cells.append((picture, text))

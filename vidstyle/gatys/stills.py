@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vidstyle.errors import UsageError
 from vidstyle.frames import ImageArray
+from vidstyle.gatys.lbfgs import Pair
 from vidstyle.gatys.losses import Before, Objective, StyleTarget, style_target
 from vidstyle.gatys.optimise import Evaluate, OnStep, Outcome, optimise
 from vidstyle.gatys.options import GatysOptions
@@ -23,6 +25,10 @@ from vidstyle.training.photographs import resized
 
 EXACT_SHARE = 0.15
 """Share of the iterations that are computed in full precision where the rest is not."""
+
+EDGE = 8
+"""Pixels by which a picture is larger on each side while it is painted: VGG sees zeros beyond the end of a picture, and
+draws a line along it, which is cut off with them."""
 
 SMALLEST = 32
 """Pixels a side that the deepest of the usual layers needs to hold more than one activation."""
@@ -64,22 +70,47 @@ class Studio:
         return self.vgg.get_buffer("mean").device
 
     def target(self, height: int, width: int) -> StyleTarget:
-        """The style target for pictures of this size: the paintings scaled with them."""
+        """The style target for pictures of this size, and the edge around them: the paintings scaled with them."""
         if (height, width) not in self._targets:
+            masks = [F.interpolate(mask, (height, width), mode="area") for mask in self.palette.masks]
             longest = max(height, width) * self.options.style_scale * self._stroke
             paintings = [(scaled(p, longest / max(p.shape[2:])), w) for p, w in self.palette.paintings]
             self._targets[height, width] = style_target(
-                self.vgg, paintings, self.options.style_layers, masks=self.palette.masks
+                self.vgg, paintings, self.options.style_layers, masks=[_widened(mask) for mask in masks]
             )
         return self._targets[height, width]
 
-    def evaluator(
-        self, content: Tensor, *, iterations: int, before: Sequence[Before] = (), exact_share: float = EXACT_SHARE
-    ) -> Evaluate:
-        """What `optimise` needs for the content picture (1, 3, H, W) and this many iterations.
+    def optimise(
+        self,
+        start: Tensor,
+        content: Tensor,
+        *,
+        iterations: int,
+        before: Sequence[Before] = (),
+        exact_share: float = EXACT_SHARE,
+        free: Tensor | None = None,
+        pairs: Sequence[Pair] = (),
+        on_step: OnStep = lambda number, losses, picture: None,
+    ) -> Outcome:
+        """Lower the loss of `start` for the content picture, both (1, 3, H, W), as `optimise.optimise` does.
 
-        Few iterations end far from where rounding shows: there an `exact_share` of 0 costs nothing.
+        Few iterations end far from where rounding shows: there an `exact_share` of 0 costs nothing. `pairs` are of
+        pictures with their edge.
         """
+        evaluate = self._evaluator(content, iterations=iterations, before=before, exact_share=exact_share)
+        outcome = optimise(
+            with_edge(start),
+            evaluate,
+            iterations=iterations,
+            optimiser=self.options.optimiser,
+            tolerance=self.options.tolerance,
+            free=None if free is None else _widened(free),
+            pairs=pairs,
+            on_step=lambda number, losses, picture: on_step(number, losses, _without_edge(picture)),
+        )
+        return replace(outcome, picture=_without_edge(outcome.picture))
+
+    def _evaluator(self, content: Tensor, *, iterations: int, before: Sequence[Before], exact_share: float) -> Evaluate:
         exact = self.objective(content, before=before)
         if self.quick is None:
             return exact.evaluate
@@ -89,13 +120,19 @@ class Studio:
         return lambda picture: (rough if next(calls) < last_rough else exact).evaluate(picture)
 
     def objective(self, content: Tensor, *, vgg: VGG | None = None, before: Sequence[Before] = ()) -> Objective:
-        """The objective for the content picture (1, 3, H, W), in tiles where the options ask for them."""
-        if min(content.shape[2:]) < SMALLEST:
-            size = f"{content.shape[3]}x{content.shape[2]}"
-            raise UsageError(f"a picture of {size} is too small for Gatys mode; each side needs {SMALLEST} pixels")
-        kind = TiledObjective if 0 < self.options.tile < max(content.shape[2:]) else Objective
-        target = self.target(content.shape[2], content.shape[3])
-        return kind.of(vgg or self.vgg, content, target, self.options, before=before)
+        """The objective for the content picture (1, 3, H, W), in tiles where the options ask for them.
+
+        What it evaluates are pictures with their edge.
+        """
+        height, width = content.shape[2:]
+        if min(height, width) < SMALLEST:
+            raise UsageError(
+                f"a picture of {width}x{height} is too small for Gatys mode; each side needs {SMALLEST} pixels"
+            )
+        kind = TiledObjective if 0 < self.options.tile < max(height, width) else Objective
+        before = [Before(picture=with_edge(b.picture), valid=F.pad(b.valid, [EDGE] * 4)) for b in before]
+        target = self.target(height, width)
+        return kind.of(vgg or self.vgg, with_edge(content), target, self.options, before=before)
 
     def paint(
         self, content: Tensor, start: Tensor | None = None, *, on_step: OnStep = lambda number, losses, picture: None
@@ -111,13 +148,8 @@ class Studio:
         outcome: Outcome | None = None
         for (height, width), iterations in schedule(content.shape[2], content.shape[3], self.options):
             small = resized(content, height, width)
-            outcome = optimise(
-                resized(picture, height, width),
-                self.evaluator(small, iterations=iterations),
-                iterations=iterations,
-                optimiser=self.options.optimiser,
-                tolerance=self.options.tolerance,
-                on_step=_counting_on(on_step, spent),
+            outcome = self.optimise(
+                resized(picture, height, width), small, iterations=iterations, on_step=_counting_on(on_step, spent)
             )
             picture, spent, restarts = outcome.picture, spent + outcome.iterations, restarts + outcome.restarts
         assert outcome is not None
@@ -151,6 +183,20 @@ def schedule(height: int, width: int, options: GatysOptions) -> list[tuple[tuple
 def _counting_on(on_step: OnStep, done: int) -> OnStep:
     """`on_step` for a level that comes after `done` iterations."""
     return lambda number, losses, picture: on_step(done + number, losses, picture)
+
+
+def with_edge(picture: Tensor) -> Tensor:
+    """(1, C, H, W) with `EDGE` pixels more on each side, in which it is mirrored."""
+    return F.pad(picture, [EDGE] * 4, mode="reflect")
+
+
+def _widened(plane: Tensor) -> Tensor:
+    """As `with_edge`, for masks (1, 1, H, W): what is at the border goes on."""
+    return F.pad(plane, [EDGE] * 4, mode="replicate")
+
+
+def _without_edge(picture: Tensor) -> Tensor:
+    return picture[..., EDGE:-EDGE, EDGE:-EDGE].contiguous()
 
 
 def scaled(picture: Tensor, factor: float) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.lbfgs import Pair
 from vidstyle.gatys.losses import Before
-from vidstyle.gatys.optimise import OnStep, Outcome, optimise
+from vidstyle.gatys.optimise import OnStep, Outcome
 from vidstyle.gatys.stills import Studio, to_image, to_tensor
 from vidstyle.motion.flow import FlowArray, FlowEstimator
 from vidstyle.motion.masks import Mask, consistent, on_motion_boundary, valid_mask
@@ -130,14 +130,12 @@ class ShotPainter:
         if changed is not None:
             start = np.where(changed[..., None], start, last.result)
             free = _plane(changed, studio.device)
-        content = to_tensor(film, studio.device)
-        iterations = studio.options.next_iterations
-        outcome = optimise(
+        outcome = studio.optimise(
             to_tensor(start.astype(np.uint8), studio.device),
-            studio.evaluator(content, iterations=iterations, before=self._before(film, carried, valid), exact_share=0),
-            iterations=iterations,
-            optimiser=studio.options.optimiser,
-            tolerance=studio.options.tolerance,
+            to_tensor(film, studio.device),
+            iterations=studio.options.next_iterations,
+            before=self._before(film, carried, valid),
+            exact_share=0,
             free=free,
             pairs=self.pairs,
             on_step=on_step,
