@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from PIL import Image
 
 from tests.media.reading import field_colours, frames_of, near, quarters, set_display_matrix, write_film
 from vidstyle.frames import ImageArray
@@ -43,6 +44,27 @@ def test_display_matrix_of_a_film(tmp_path: Path, tag: int) -> None:
     assert len(frames) == 2
     assert all(frame.image.shape == want.shape for frame in frames)
     assert near(field_colours(frames[1].image), field_colours(want))
+
+
+@pytest.mark.parametrize("tag", [1, 3, 6, 8])
+def test_display_matrix_of_a_film_in_rgb(tmp_path: Path, tag: int) -> None:
+    """Its angle alone, as such frames may be of PNG, whose side data cannot be read."""
+    path = write_film(tmp_path / "film.mov", [quarters()] * 2, codec="qtrle", pixel_format="rgb24")
+    set_display_matrix(path, ORIENTATIONS[tag - 1].matrix)
+    with open_reader(path) as reader:
+        assert np.array_equal(frames_of(reader)[0].image, expected(quarters(), tag))
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+@pytest.mark.parametrize("form", ["png", "tiff", "webp"])
+def test_exif_of_other_pictures(tmp_path: Path, tag: int, form: str) -> None:
+    path, exif = tmp_path / f"picture.{form}", Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(quarters()).save(path, exif=exif, **({"lossless": True} if form == "webp" else {}))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+    assert frame.image.shape == expected(quarters(), tag).shape
+    assert near(field_colours(frame.image), field_colours(expected(quarters(), tag)))
 
 
 @pytest.mark.parametrize("tag", range(1, 9))

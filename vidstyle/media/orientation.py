@@ -1,12 +1,14 @@
 """Which way up a picture is meant to be seen: display matrices and EXIF.
 
 All eight orientations, mirrored ones included, are read from the whole matrix; its angle alone, which is what
-FFmpeg's rotation value gives, cannot tell a mirror from a half turn.
+FFmpeg's rotation value gives, cannot tell a mirror from a half turn, and serves where nothing else can be had.
 """
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +35,9 @@ class Orientation:
         return self.matrix[0] == 0
 
 
+_LITTLE_ENDIAN, _BIG_ENDIAN = b"II*\0", b"MM\0*"
+_CHUNKED = ((b"\x89PNG", b"eXIf", 4), (b"RIFF", b"EXIF", 8))  # PNG: type, data; WebP: type, length, data
+
 UPRIGHT = Orientation("upright", (1, 0, 0, 1))
 # In the order of EXIF's orientation tag, 1 to 8 (CIPA DC-008, 4.6.4): what is done to the stored picture.
 ORIENTATIONS = (
@@ -50,16 +55,18 @@ _BY_MATRIX = {o.matrix: o for o in ORIENTATIONS}
 
 def orientation_of(frame: VideoFrame, *, packet: bytes = b"") -> Orientation:
     """How `frame` must be turned to stand upright; `packet` is what it was decoded from, for its EXIF block."""
+    if _exif_block(packet):
+        return ORIENTATIONS[exif_orientation(packet) - 1]
     try:
         matrix = side_data(frame, Type.DISPLAYMATRIX)
     except ValueError:
-        # PyAV 18 does not know the side data type EXIF and then refuses all side data of the frame.
-        return ORIENTATIONS[exif_orientation(packet) - 1]
+        angle = math.radians(frame.rotation)  # counterclockwise
+        return from_display_matrix((math.cos(angle), -math.sin(angle), 0, math.sin(angle), math.cos(angle)))
     return UPRIGHT if matrix is None else from_display_matrix(struct.unpack("9i", matrix))
 
 
-def from_display_matrix(matrix: tuple[int, ...]) -> Orientation:
-    """The orientation nearest to a 3x3 display matrix of nine 16.16 integers, row by row (ISO/IEC 14496-12, 6.2.2)."""
+def from_display_matrix(matrix: Sequence[float]) -> Orientation:
+    """The orientation nearest to a 3x3 display matrix, row by row, of any scale (ISO/IEC 14496-12, 6.2.2)."""
     a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
     if abs(a) + abs(d) >= abs(b) + abs(c):
         nearest = (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
@@ -69,12 +76,12 @@ def from_display_matrix(matrix: tuple[int, ...]) -> Orientation:
 
 
 def exif_orientation(data: bytes) -> int:
-    """The orientation tag, 1 to 8, of a JPEG, PNG or WebP file's EXIF block; 1 where there is none or it is damaged."""
+    """The orientation tag, 1 to 8, of a JPEG, PNG, WebP or TIFF file; 1 where there is none or it is damaged."""
     tiff = _exif_block(data)
     order: Literal["little", "big"]
-    if tiff[:4] == b"II*\0":
+    if tiff[:4] == _LITTLE_ENDIAN:
         order = "little"
-    elif tiff[:4] == b"MM\0*":
+    elif tiff[:4] == _BIG_ENDIAN:
         order = "big"
     else:
         return 1
@@ -91,12 +98,13 @@ def exif_orientation(data: bytes) -> int:
 
 
 def _exif_block(data: bytes) -> bytes:
-    """The TIFF structure that holds the EXIF tags; empty where there is none."""
+    """The TIFF structure that holds a picture file's EXIF tags; empty where there is none."""
+    if data[:4] in (_LITTLE_ENDIAN, _BIG_ENDIAN):
+        return data
     if data[:2] == b"\xff\xd8":
         at = data.find(b"Exif\0\0", 2, 1 << 17)
         return data[at + 6 :] if at > 0 else b""
-    for marker, offset in ((b"eXIf", 4), (b"EXIF", 8)):  # PNG: type, data; WebP: type, length, data
-        at = data.find(marker)
-        if at > 0:
+    for signature, marker, offset in _CHUNKED:
+        if data.startswith(signature) and (at := data.find(marker)) > 0:
             return data[at + offset :].removeprefix(b"Exif\0\0")
     return b""
