@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from vidstyle.errors import UsageError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
+from vidstyle.media.colour_profile import srgb_transform
 from vidstyle.media.demux import choose_film, frame_rate, time_base_of
 from vidstyle.media.film import DecodedFilm
 from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
@@ -103,6 +104,7 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
+        self._to_srgb = srgb_transform(self._film.first_packet) if self._info.rate is None else None
         self._move_time_code()
         self._note_reductions()
         if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
@@ -168,6 +170,8 @@ class FilmReader:
         info, notes = self._info, self._film.notes
         if info.bit_depth > 8:
             notes.add(f"{info.bit_depth}-bit pictures were reduced to 8 bits")
+        if self._to_srgb is not None:
+            notes.add(f"colours were converted from {self._to_srgb.name} to sRGB")
         if info.colour.assumed:
             matrix = "BT.709" if info.colour.matrix == 1 else "BT.601"
             notes.add(f"the film does not say how its colours are coded; by its size, {matrix} was assumed")
@@ -222,7 +226,7 @@ class FilmReader:
         picture = converter.convert(frame)
         assert frame.pts is not None
         return Frame(
-            image=picture.image,
+            image=picture.image if self._to_srgb is None else self._to_srgb(picture.image),
             alpha=picture.alpha,
             pts=frame.pts,
             time_base=self._info.time_base,

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from vidstyle.backends.protocol import Say
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
+from vidstyle.media.colour_profile import srgb_transform
 
 LARGEST = 720
 """Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of
@@ -158,8 +159,9 @@ def _read_photograph(path: Path) -> ImageArray:
 
 
 def _on_white(path: Path) -> ImageArray:
-    """(H, W, 3) uint8 RGB, what is transparent laid on white. Raises InputError."""
-    whole = _opencv(path, cv2.IMREAD_UNCHANGED)
+    """(H, W, 3) uint8 sRGB, what is transparent laid on white. Raises InputError."""
+    data = _bytes(path)
+    whole = _opencv(path, data, cv2.IMREAD_UNCHANGED)
     opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 1
     if whole.ndim < 3 or whole.shape[2] < 4 or whole[..., 3].min() == opaque:
         return _decoded(path)  # turned upright too: only cameras leave that to others, and none of them writes alpha
@@ -168,18 +170,25 @@ def _on_white(path: Path) -> ImageArray:
         values = np.clip(whole[top : top + _BAND].astype(np.float32) / opaque, 0, 1)
         colours, opacity = values[..., 2::-1], values[..., 3:]
         laid[top : top + _BAND] = (colours * opacity + 1 - opacity) * 255 + 0.5
-    return laid
+    return _srgb(laid, data)
 
 
 def _decoded(path: Path) -> ImageArray:
-    """(H, W, 3) uint8 RGB. Raises InputError."""
-    return np.asarray(_opencv(path, cv2.IMREAD_COLOR_RGB), np.uint8)
+    """(H, W, 3) uint8 sRGB. Raises InputError."""
+    data = _bytes(path)
+    return _srgb(np.asarray(_opencv(path, data, cv2.IMREAD_COLOR_RGB), np.uint8), data)
 
 
-def _opencv(path: Path, form: int) -> npt.NDArray[Any]:
-    """What OpenCV makes of a picture in this form, one of its IMREAD constants. Raises InputError."""
+def _srgb(image: ImageArray, data: bytes) -> ImageArray:
+    """(H, W, 3) uint8 RGB in sRGB's colours; `data` is the file that it came from."""
+    transform = srgb_transform(data)
+    return image if transform is None else transform(image)
+
+
+def _opencv(path: Path, data: bytes, form: int) -> npt.NDArray[Any]:
+    """What OpenCV makes of a picture in this form, one of its IMREAD constants. Raises InputError, naming `path`."""
     try:
-        image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), form)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), form)
     except cv2.error as error:
         raise InputError(f"{path}: not a picture that OpenCV can read (more than 2^30 pixels?)") from error
     if image is None:
