@@ -24,7 +24,7 @@ _CUT_SHORT = Fraction(1, 2)  # seconds that may be missing at the end before it 
 
 
 def choose_film(container: InputContainer, *, name: str) -> VideoStream:
-    """The stream that is the film: by type and disposition, then size. Cover art never is.
+    """The stream that is the film: by type and disposition, then what moves, then size. Cover art never is.
 
     Raises InputError, calling the input `name`, if there is none or FFmpeg has no decoder for it.
     """
@@ -37,9 +37,10 @@ def choose_film(container: InputContainer, *, name: str) -> VideoStream:
     if not decodable:
         raise InputError(f"cannot read {name}: this FFmpeg has no decoder for its video")
 
-    def rank(stream: VideoStream) -> tuple[bool, int, int]:
-        context = stream.codec_context
-        return bool(stream.disposition & Disposition.default), context.width * context.height, -stream.index
+    def rank(stream: VideoStream) -> tuple[bool, bool, int, int]:
+        context, default = stream.codec_context, bool(stream.disposition & Disposition.default)
+        moves = stream.frames != 1  # a moving AVIF's still, for programs that show no more, comes first in the file
+        return default, moves, context.width * context.height, -stream.index
 
     return max(decodable, key=rank)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
+from vidstyle.media.heif import HEAD, as_png, is_heif_picture
 
 STDIN = "-"
 MAX_PIXELS = 2**27
@@ -50,6 +52,8 @@ def open_container(
                 raise InputError("standard input is empty; pipe a film into it or name a file")
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         _refuse_unreadable(source)
+        if is_heif_picture(_head(source)):
+            return _open(_heif_as_png(source, max_pixels), options, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
@@ -68,9 +72,22 @@ def _stdin_is_empty() -> bool:
     return not any(event & select.POLLIN for _, event in poll.poll())  # only POLLHUP: nobody writes, nothing is there
 
 
-def _open(url: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
+def _open(url: str | BytesIO, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
     # Old files have tags in old encodings: what is not UTF-8 in them is no reason to refuse the film.
-    return av.open(url, options=options, metadata_errors="replace", hwaccel=hwaccel)
+    return av.open(url, "r", options=options, metadata_errors="replace", hwaccel=hwaccel)
+
+
+def _heif_as_png(source: str | Path, max_pixels: int) -> BytesIO:
+    """The HEIF picture as a file that FFmpeg reads whole. Raises InputError, OSError."""
+
+    def check_size(width: int, height: int) -> None:
+        refuse_above(max_pixels, width=width, height=height, source=source)
+
+    encoded = Path(source).read_bytes()
+    try:
+        return BytesIO(as_png(encoded, check_size=check_size))
+    except ValueError as error:
+        raise InputError(f"cannot read {spoken_name(source)}: {error}") from error
 
 
 def _open_file(source: str | Path, name: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
@@ -156,11 +173,11 @@ def _diagnosis(path: Path) -> str:
 
 
 def _head(path: str | Path) -> bytes:
-    """The first 64 bytes of a regular file; of anything else none, because reading a pipe would consume them."""
+    """The first bytes of a regular file; of anything else none, because reading a pipe would consume them."""
     if not Path(path).is_file():
         return b""
     with Path(path).open("rb") as file:
-        return file.read(64)
+        return file.read(HEAD)
 
 
 def _top_level_boxes(path: Path) -> set[bytes]:

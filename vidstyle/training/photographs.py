@@ -19,6 +19,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.media.colour_profile import srgb_transform
+from vidstyle.media.heif import HEAD, as_png, is_heif_picture
 
 LARGEST = 720
 """Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of
@@ -33,7 +34,7 @@ fit into the longer one: of a narrower picture a sample would leave nothing, and
 
 _BAND = 256  # rows
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 
 
 def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
@@ -197,10 +198,16 @@ def _opencv(path: Path, data: bytes, form: int) -> npt.NDArray[Any]:
 
 
 def _bytes(path: Path) -> bytes:
+    """The file as it is, or as a PNG file where it is of a kind that OpenCV does not read. Raises InputError."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not data:
         raise InputError(f"{path}: an empty file, not a picture")  # OpenCV takes nothing for a fault of the caller
+    if is_heif_picture(data[:HEAD]):
+        try:
+            return as_png(data)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
     return data
