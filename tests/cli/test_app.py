@@ -208,6 +208,13 @@ def test_a_traceback_comes_only_with_vv(capsys: Captured, tmp_path: Path) -> Non
         assert ("Traceback" in capsys.readouterr().err) is shown
 
 
+@pytest.mark.parametrize(
+    ("fps", "words"), [(24.96, "25.0 fps"), (1.0, "1.0 fps"), (0.04, "25.0 s a frame"), (0, "0.0 fps")]
+)
+def test_a_slow_pace_is_told_in_seconds_a_frame(fps: float, words: str) -> None:
+    assert console.format_pace(fps) == words
+
+
 def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured, tmp_path: Path) -> None:
     assert app.run(["render", str(tmp_path / "a\x1b[31m\nb.mp4"), str(tmp_path / "out.mp4")]) == 3
     error = capsys.readouterr().err

@@ -125,7 +125,7 @@ class ProgressLine:
         total = f"/{progress.total}" if progress.total else ""
         left = progress.seconds_left
         ending = f"  {format_seconds(left)} left" if left is not None else ""
-        text = f"{progress.frames}{total} frames  {progress.fps:.1f} fps{ending}"
+        text = f"{progress.frames}{total} frames  {format_pace(progress.fps)}{ending}"
         _write(f"\r{text:<{self._width}}")
         self._width = len(text)
         ProgressLine.current = self
@@ -143,6 +143,11 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def format_pace(fps: float) -> str:
+    """Frames a second, or, where they are so few as in Gatys mode, seconds a frame."""
+    return f"{1 / fps:.1f} s a frame" if 0 < fps < 1 else f"{fps:.1f} fps"
 
 
 def _line(text: str) -> None:

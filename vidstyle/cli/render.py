@@ -148,5 +148,5 @@ def _tell(report: RenderReport) -> None:
     frames = "frame" if report.frames_out == 1 else "frames"
     console.say(
         f"{report.output}: {report.frames_out} {frames}, {report.width}x{report.height}, "
-        f"in {console.format_seconds(report.seconds)} ({report.fps:.1f} fps; {engine})"
+        f"in {console.format_seconds(report.seconds)} ({console.format_pace(report.fps)}; {engine})"
     )
