@@ -235,6 +235,18 @@ def test_interlaced_material_is_deinterlaced(tmp_path: Path) -> None:
     assert all(combing(frame.image) < 1 for frame in frames[1:-1])
 
 
+def test_png_passes_are_no_fields(tmp_path: Path) -> None:
+    lines = np.zeros((64, 96, 3), np.uint8)
+    lines[::2] = 235
+    pictures = [lines, 255 - lines, lines]
+    path = write_film(tmp_path / "a.mov", pictures, codec="png", pixel_format="rgb24", options={"flags": "+ildct"})
+    with open_reader(path) as reader:
+        frames = frames_of(reader)
+        assert not reader.info.interlaced
+        assert not reader.warnings
+    assert all(np.array_equal(frame.image, picture) for frame, picture in zip(frames, pictures, strict=True))
+
+
 def test_gif_delays_and_transparency(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     delays = [4, 8, 20, 4, 9]

@@ -181,7 +181,12 @@ class FilmReader:
 
         The same frames: use one or the other.
         """
-        upright = PictureFilter(orientation=self._orientation, time_base=self._info.time_base, notes=self._film.notes)
+        upright = PictureFilter(
+            orientation=self._orientation,
+            time_base=self._info.time_base,
+            notes=self._film.notes,
+            fields=_has_fields(self._info.codec),
+        )
         for item in self._in_part():
             if isinstance(item, CopiedPacket):
                 yield item
@@ -268,10 +273,15 @@ def _describe(
         bit_depth=bit_depth(first),
         has_alpha=has_alpha(first),
         orientation=orientation.name,
-        interlaced=first.interlaced_frame,
+        interlaced=first.interlaced_frame and _has_fields(stream.codec_context.codec.canonical_name),
         codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
     )
+
+
+def _has_fields(codec: str) -> bool:
+    """Whether FFmpeg's flag means two fields, not PNG's seven passes over one picture."""
+    return codec not in ("png", "apng")
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:

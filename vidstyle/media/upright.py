@@ -25,7 +25,9 @@ class PictureFilter:
     pass through untouched.
     """
 
-    def __init__(self, *, orientation: Orientation, time_base: Fraction, notes: Notes) -> None:
+    def __init__(self, *, orientation: Orientation, time_base: Fraction, notes: Notes, fields: bool = True) -> None:
+        """Without `fields` no flag is believed: a PNG file's means the order of its pixels."""
+        self._fields = fields
         self._orientation = orientation
         self._time_base = time_base
         self._notes = notes
@@ -36,7 +38,7 @@ class PictureFilter:
 
     def push(self, frame: VideoFrame) -> list[VideoFrame]:
         """Take a frame; give those that are finished, in order (deinterlacing lags one frame behind)."""
-        if frame.interlaced_frame and not self._interlaced:
+        if frame.interlaced_frame and self._fields and not self._interlaced:
             self._interlaced = True
             self._notes.add("interlaced material was deinterlaced")
         if not self._interlaced and not self._orientation.filters:
