@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -113,3 +115,35 @@ def test_png_files_with_a_profile_do_not_end_the_process(tmp_path: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "f_%d.png")], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)), (b"cICP", b"\x0c\x0d\0\1")],
+    ids=["chromaticities", "code points"],
+)
+def test_what_says_the_same_beside_the_profile_is_not_applied_as_well(
+    tmp_path: Path, kind: bytes, content: bytes
+) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(with_chunk(encoded(p3_profile()), kind, content))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert len(reader.warnings) == 1
+    assert np.abs(frame.image.astype(int) - in_srgb(COLOURS)).max() <= 2
+
+
+def test_hdr_is_mapped_by_its_code_points_whatever_its_profile(tmp_path: Path) -> None:
+    """The profile is there for programs that do not know them, and has no way to say how bright is too bright."""
+    path, alone = tmp_path / "photo.png", tmp_path / "alone.png"
+    pq = b"\x09\x10\0\1"
+    path.write_bytes(with_chunk(encoded(p3_profile()), b"cICP", pq))
+    alone.write_bytes(with_chunk(encoded(None), b"cICP", pq))
+    with open_reader(path) as reader, open_reader(alone) as other:
+        assert np.array_equal(frames_of(reader)[0].image, frames_of(other)[0].image)
+
+
+def with_chunk(png: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG file with one more chunk, behind its header."""
+    chunk = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return png[:33] + chunk + png[33:]

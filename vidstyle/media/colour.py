@@ -125,12 +125,14 @@ class RgbConverter:
     """Turns decoded frames of any format into RGB of one size.
 
     `width` and `height` are those of every picture given; frames of another size are scaled, and that is noted.
-    `alpha` says whether transparency is given beside the picture.
+    `alpha` says whether transparency is given beside the picture. Without `to_bt709` colours keep their primaries:
+    a colour profile, which says more, is to follow.
     """
 
-    def __init__(self, *, width: int, height: int, alpha: bool, notes: Notes) -> None:
+    def __init__(self, *, width: int, height: int, alpha: bool, notes: Notes, to_bt709: bool = True) -> None:
         self._size = (width, height)
         self._alpha = alpha
+        self._to_bt709 = to_bt709
         self._notes = notes
         formats = ("rgb24", "rgba", _PLANAR, _CubeFilter.PIXEL_FORMAT)
         self._reformatters = {name: VideoReformatter() for name in formats}
@@ -145,7 +147,9 @@ class RgbConverter:
         if source.matrix not in SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
-        image: ImageArray | None = self._through_cube(frame, source) if _needs_cube(source) else None
+        image: ImageArray | None = None
+        if self._to_bt709 and _needs_cube(source):
+            image = self._through_cube(frame, source)
         if self._alpha:
             pixels = _rows(self._to(frame, source, "rgba"), 4)
             return Picture(pixels[..., :3].copy() if image is None else image, pixels[..., 3].copy())

@@ -104,7 +104,9 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
-        self._to_srgb = srgb_transform(self._film.first_packet) if self._info.rate is None else None
+        self._to_srgb = None
+        if self._info.rate is None and not source_colour(self._film.first).is_hdr:
+            self._to_srgb = srgb_transform(self._film.first_packet)
         self._move_time_code()
         self._note_reductions()
         if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
@@ -200,7 +202,13 @@ class FilmReader:
 
     def _run(self) -> Generator[Frame | CopiedPacket, None, None]:
         info = self._info
-        converter = RgbConverter(width=info.width, height=info.height, alpha=info.has_alpha, notes=self._film.notes)
+        converter = RgbConverter(
+            width=info.width,
+            height=info.height,
+            alpha=info.has_alpha,
+            notes=self._film.notes,
+            to_bt709=self._to_srgb is None,
+        )
         index = 0
         for item in self.pictures():
             if isinstance(item, CopiedPacket):
