@@ -73,7 +73,8 @@ def test_a_damaged_one_is_one_line(tmp_path: Path, length: int, capsys: pytest.C
     path = tmp_path / "photo.heic"
     path.write_bytes(TILED_HEIC[:length])
     assert run(["render", str(path), str(tmp_path / "out.png")]) == 3
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"vidstyle: error: cannot read '{path}': a damaged HEIF")
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"vidstyle: error: cannot read '{path}': a damaged picture")
 
 
 def test_one_that_is_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
@@ -91,5 +92,5 @@ def test_paintings_and_photographs_to_learn_from_too(tmp_path: Path) -> None:
     path.write_bytes(TILED_HEIC)
     assert read_painting(path, longest=512).shape == (1, 3, 64, 128)
     path.write_bytes(TILED_HEIC[:300])
-    with pytest.raises(InputError, match="damaged HEIF"):
+    with pytest.raises(InputError, match="damaged picture"):
         read_painting(path, longest=512)

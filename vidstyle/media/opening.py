@@ -18,7 +18,9 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
-from vidstyle.media.heif import HEAD, as_png, is_heif_picture
+from vidstyle.media.heif import HEAD, is_heif_picture
+from vidstyle.media.through_pillow import as_png
+from vidstyle.media.tiff import is_beyond_ffmpeg, is_raw_photograph, tags_of
 
 STDIN = "-"
 MAX_PIXELS = 2**27
@@ -52,8 +54,13 @@ def open_container(
                 raise InputError("standard input is empty; pipe a film into it or name a file")
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         _refuse_unreadable(source)
-        if is_heif_picture(_head(source)):
-            return _open(_heif_as_png(source, max_pixels), options, hwaccel)
+        tiff = tags_of(Path(source)) if Path(source).is_file() else {}
+        if is_raw_photograph(tiff):
+            raise InputError(
+                f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first"
+            )
+        if is_heif_picture(_head(source)) or is_beyond_ffmpeg(tiff):
+            return _open(_as_png(source, max_pixels), options, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
@@ -77,8 +84,8 @@ def _open(url: str | BytesIO, options: dict[str, str], hwaccel: HWAccel | None) 
     return av.open(url, "r", options=options, metadata_errors="replace", hwaccel=hwaccel)
 
 
-def _heif_as_png(source: str | Path, max_pixels: int) -> BytesIO:
-    """The HEIF picture as a file that FFmpeg reads whole. Raises InputError, OSError."""
+def _as_png(source: str | Path, max_pixels: int) -> BytesIO:
+    """The picture as a file that FFmpeg reads whole. Raises InputError, OSError."""
 
     def check_size(width: int, height: int) -> None:
         refuse_above(max_pixels, width=width, height=height, source=source)

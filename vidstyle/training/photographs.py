@@ -19,7 +19,8 @@ from vidstyle.backends.protocol import Say
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.media.colour_profile import srgb_transform
-from vidstyle.media.heif import HEAD, as_png, is_heif_picture
+from vidstyle.media.heif import HEAD, is_heif_picture
+from vidstyle.media.through_pillow import as_png
 
 LARGEST = 720
 """Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of

@@ -1,0 +1,116 @@
+"""TIFF files of which FFmpeg makes a black picture, or shows the preview."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from tests.media.reading import field_colours, frames_of, near, quarters
+from tests.media.test_colour_profile import in_srgb, p3_profile
+from vidstyle.errors import InputError
+from vidstyle.frames import ImageArray
+from vidstyle.media.reader import open_reader
+
+TILE = 16
+
+
+def read(path: Path) -> ImageArray:
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert reader.info.rate is None
+    return frame.image
+
+
+def tiff(tags: dict[int, Sequence[int]], data: bytes, *, order: str) -> bytes:
+    """A TIFF file of one picture whose tags are all of type LONG."""
+    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(data)) + data
+    at = len(head) + 2 + 12 * len(tags) + 4
+    entries = behind = b""
+    for tag, values in sorted(tags.items()):
+        content = struct.pack(f"{order}{len(values)}I", *values)
+        place = content if len(values) == 1 else struct.pack(f"{order}I", at + len(behind))
+        behind += b"" if len(values) == 1 else content
+        entries += struct.pack(f"{order}HHI", tag, 4, len(values)) + place
+    return head + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + behind
+
+
+def tiled(image: npt.NDArray[Any], *, order: str) -> bytes:
+    """(H, W, C) of 8 or 16 bits as an uncompressed TIFF file in tiles; sides are multiples of TILE."""
+    height, width, channels = image.shape
+    stored = image.astype(image.dtype.newbyteorder(order))
+    tiles = [
+        stored[y : y + TILE, x : x + TILE].tobytes() for y in range(0, height, TILE) for x in range(0, width, TILE)
+    ]
+    bits = 8 * image.dtype.itemsize
+    tags: dict[int, Sequence[int]] = {
+        256: [width],
+        257: [height],
+        258: [bits] * channels,
+        259: [1],
+        262: [2 if channels == 3 else 1],
+        277: [channels],
+        322: [TILE],
+        323: [TILE],
+        324: [8 + i * len(tiles[0]) for i in range(len(tiles))],
+        325: [len(tiles[0])] * len(tiles),
+    }
+    return tiff(tags, b"".join(tiles), order=order)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd"])
+def test_whatever_the_compression(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "scan.tif"
+    Image.fromarray(quarters()).save(path, compression=compression)
+    assert near(field_colours(read(path)), field_colours(quarters()))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiles_are_put_together(tmp_path: Path, order: str, bits: int, channels: int) -> None:
+    path, image = tmp_path / "scan.tif", quarters()[..., -channels:]
+    path.write_bytes(tiled(image if bits == 8 else image.astype(np.uint16) * 257, order=order))
+    assert np.array_equal(read(path), np.broadcast_to(image, (48, 64, 3)))
+
+
+def test_orientation_and_profile(tmp_path: Path) -> None:
+    path, exif = tmp_path / "scan.tif", Image.Exif()
+    exif[0x0112] = 6
+    image = np.full((32, 64, 3), (90, 160, 90), np.uint8)
+    Image.fromarray(image).save(path, compression="jpeg", quality=100, exif=exif, icc_profile=p3_profile())
+    picture = read(path)
+    assert picture.shape == (64, 32, 3)
+    assert np.abs(picture[8, 8].astype(int) - in_srgb(image)[0, 0]).max() <= 3
+
+
+@pytest.mark.parametrize("tags", [{254: 1, 330: 8}, {50706: 1 << 24}], ids=["NEF", "DNG"])
+def test_a_cameras_raw_photograph_is_refused_in_words(tmp_path: Path, tags: dict[int, int]) -> None:
+    """Its first picture is a preview of 160 pixels."""
+    path = tmp_path / "photo.nef"
+    path.write_bytes(tiff({256: [1], 257: [1]} | {tag: [value] for tag, value in tags.items()}, b"", order="<"))
+    with pytest.raises(InputError, match="a camera's raw photograph; develop it"):
+        open_reader(path)
+
+
+def test_a_damaged_one_is_no_surprise(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.fromarray(quarters()).save(path, compression="jpeg")
+    whole = path.read_bytes()
+    for length in (4, 8, 20, len(whole) // 2, len(whole) - 3):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError):
+            open_reader(path)
+
+
+def test_one_that_is_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiled(quarters(), order="<"))
+    with pytest.raises(InputError, match="64x48"):
+        open_reader(path, max_pixels=1000)
