@@ -128,6 +128,23 @@ def test_any_number_of_frames_up_to_the_batch(library: Library) -> None:
         engine.run(pictures(1, 24, 40), vector)
 
 
+def test_paints_on_after_an_interrupt(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C, in a notebook for instance: what runs must not write to arrays that are gone, nor stay busy."""
+    network = library.network("live")
+    frames, vector = pictures(5, 40, 24), style(network)
+    engine = backend.OpenVino().load(network, spec(40, 24, batch=5), say)
+    expected = engine.run(frames, vector)
+
+    def interrupt(number: int, painted: ImageArray) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(frames, vector)
+    assert np.array_equal(engine.run(frames, vector), expected)
+
+
 def test_results_are_the_callers_own(library: Library) -> None:
     network = library.network("live")
     engine = backend.OpenVino().load(network, spec(40, 24), say)

@@ -9,6 +9,7 @@ without compiling again, and the statistics of one frame stay in the cache of it
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,8 +163,11 @@ class OpenVinoEngine:
                     self._finish(i % at_once, painted[i - at_once])
                 if i < len(images):
                     self._start(i % at_once, images[i : i + 1], painted[i : i + 1], style)
-        except (RuntimeError, MemoryError) as error:
-            raise translated(error, "OpenVINO failed to run") from error
+        except BaseException as error:
+            self._settle()
+            if isinstance(error, RuntimeError | MemoryError):
+                raise translated(error, "OpenVINO failed to run") from error
+            raise
         return painted
 
     def close(self) -> None:
@@ -190,6 +194,12 @@ class OpenVinoEngine:
             request.set_input_tensor(1, openvino.Tensor(style, shared_memory=True))
         request.set_output_tensor(openvino.Tensor(target, shared_memory=True))
         request.start_async()
+
+    def _settle(self) -> None:
+        """Wait for all requests, whatever becomes of them: they write to arrays that go when `run` ends."""
+        for request in self._requests:
+            with suppress(RuntimeError):
+                request.wait()
 
     def _finish(self, number: int, painted: ImageArray) -> None:
         """Wait for a request's picture and, where that is still to be done, lay its pixels out in `painted`."""
