@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from tests.media.reading import field_colours, frames_of, near, quarters, split, write_film
@@ -233,6 +234,16 @@ def test_interlaced_material_is_deinterlaced(tmp_path: Path) -> None:
         assert "interlaced material was deinterlaced" in reader.warnings
     assert [frame.pts for frame in frames] == [frame.pts for frame in raw]
     assert all(combing(frame.image) < 1 for frame in frames[1:-1])
+
+
+def test_a_tape_of_dv_has_a_rate(tmp_path: Path) -> None:
+    """FFmpeg's average for it is the time base; without a rate it would be taken for a still picture."""
+    path, coded = tmp_path / "tape.dv", av.CodecContext.create("dvvideo", "w")
+    assert isinstance(coded, VideoCodecContext)
+    coded.width, coded.height, coded.pix_fmt, coded.time_base = 720, 576, "yuv420p", Fraction(1, 25)
+    pictures = [VideoFrame.from_ndarray(p, format="rgb24") for p in numbered(4, width=720, height=576)]
+    path.write_bytes(b"".join(bytes(packet) for picture in pictures for packet in coded.encode(picture)))
+    assert probe(path).rate == 25
 
 
 def test_png_passes_are_no_fields(tmp_path: Path) -> None:

@@ -55,10 +55,10 @@ def frame_rate(stream: VideoStream) -> Fraction | None:
     """Frames a second as far as the file tells; None if it does not."""
     # Without time stamps the average is only the demuxer's guess; the other comes from the pictures' own headers.
     if stream.start_time is None:
-        rate = stream.guessed_rate or stream.average_rate
+        rates = stream.guessed_rate, stream.average_rate
     else:
-        rate = stream.average_rate or stream.guessed_rate
-    return Fraction(rate) if rate and rate <= _FASTEST else None
+        rates = stream.average_rate, stream.guessed_rate
+    return next((Fraction(rate) for rate in rates if rate and rate <= _FASTEST), None)
 
 
 class PacketFeed:
