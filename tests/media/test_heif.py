@@ -13,8 +13,9 @@ from tests.media.reading import frames_of
 from tests.media.test_colour_profile import in_srgb, p3_profile
 from vidstyle.cli.app import run
 from vidstyle.errors import InputError
-from vidstyle.media.heif import is_heif_picture
+from vidstyle.media.heif import code_points, is_heif_picture
 from vidstyle.media.reader import open_reader
+from vidstyle.media.tonemap import bt709_cube
 
 # 128x64 in two tiles of 64x64: left red, right blue over green. Nothing from the registries writes tiles;
 # libheif's own program did: heif-enc -q 80 --cut-tiles 64 picture.png
@@ -57,6 +58,27 @@ def test_orientation_profile_and_transparency(tmp_path: Path) -> None:
     assert frame.alpha is not None
     assert frame.alpha[8, 16] == 255
     assert frame.alpha[56, 16] == 0
+
+
+@pytest.mark.parametrize(("primaries", "transfer"), [(12, 13), (9, 16), (9, 18)], ids=["Display P3", "PQ", "HLG"])
+def test_code_points_are_believed(tmp_path: Path, primaries: int, transfer: int) -> None:
+    """As cameras' HDR pictures and a browser's Display P3 have them, without a profile."""
+    path = tmp_path / "photo.avif"
+    image = np.full((64, 64, 3), (200, 90, 60), np.uint8)
+    Image.fromarray(image).save(path, quality=100, subsampling="4:4:4")
+    coded = path.read_bytes()
+    assert coded.count(b"colrnclx") == 1
+    at = coded.index(b"colrnclx") + 8
+    path.write_bytes(coded[:at] + bytes([0, primaries, 0, transfer]) + coded[at + 4 :])
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert any("to BT.709" in line for line in reader.warnings)
+    expected = bt709_cube(primaries=primaries, transfer=transfer, size=52)[40, 18, 12] * 255  # steps of 5
+    assert np.abs(frame.image[32, 32] - expected).max() <= 4
+
+
+def test_code_points_that_contradict_each_other_are_left_alone() -> None:
+    assert code_points(b"colrnclx\0\x0c\0\x0d colrnclx\0\x09\0\x10") is None  # a gain map's own
 
 
 def test_a_moving_avif_is_a_film(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_CODE_POINTS = re.compile(rb"colrnclx\0(.)\0(.)", re.DOTALL)  # H.273's, of two bytes each (ISO/IEC 14496-12, 12.1.5)
+
 HEAD = 64
 """Bytes of a file that tell what it is."""
 
@@ -13,3 +17,12 @@ def is_heif_picture(head: bytes) -> bool:
     end = min(int.from_bytes(head[:4], "big"), HEAD)
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
     return b"mif1" in brands and not brands & {b"msf1", b"avis"}
+
+
+def code_points(encoded: bytes) -> tuple[int, int] | None:
+    """H.273's primaries and transfer, where all that a HEIF file holds has the same; gain maps have their own."""
+    said = set(_CODE_POINTS.findall(encoded))
+    if len(said) != 1:
+        return None
+    ((primaries, transfer),) = said
+    return primaries[0], transfer[0]
