@@ -246,6 +246,22 @@ def test_a_tape_of_dv_has_a_rate(tmp_path: Path) -> None:
     assert probe(path).rate == 25
 
 
+@pytest.mark.parametrize("pixel_format", ["grayf32le", "gbrpf32le"])
+def test_the_light_in_openexr_files_becomes_code_values(tmp_path: Path, pixel_format: str) -> None:
+    """As every program shows them that renders: the curve is sRGB's."""
+    path, coded = tmp_path / "render.exr", av.CodecContext.create("exr", "w")
+    assert isinstance(coded, VideoCodecContext)
+    coded.width, coded.height, coded.pix_fmt, coded.time_base = 64, 48, pixel_format, Fraction(1, 25)
+    light = VideoFrame(64, 48, pixel_format)
+    for plane in light.planes:
+        plane.update(np.full((48, plane.line_size // 4), 0.18, np.float32).tobytes())
+    light.pts = 0
+    path.write_bytes(b"".join(bytes(packet) for packet in coded.encode(light)))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+    assert abs(float(frame.image.mean()) - 118) <= 1  # 255 * (1.055 * 0.18 ** (1 / 2.4) - 0.055)
+
+
 def test_png_passes_are_no_fields(tmp_path: Path) -> None:
     lines = np.zeros((64, 96, 3), np.uint8)
     lines[::2] = 235

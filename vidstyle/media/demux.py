@@ -125,7 +125,9 @@ class FilmDecoder:
         self._context.thread_type = "AUTO"
         if self._context.is_hwaccel:
             self._context.thread_count = 1  # the work is done elsewhere; each thread would hold frames there
-        self._context.options = {"max_pixels": str(max_pixels)}
+        # OpenEXR holds light, not code values: shown as they are, its pictures would be far too dark.
+        light = {"apply_trc": "iec61966_2_1"} if self._context.name == "exr" else {}
+        self._context.options = {"max_pixels": str(max_pixels), **light}
         self.failures = 0
         self.frames = 0
         self.refused = False
