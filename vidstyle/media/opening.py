@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from av.error import FFmpegError
 
 from vidstyle.errors import InputError
 from vidstyle.media.heif import HEAD, is_heif_picture
-from vidstyle.media.through_pillow import as_png
+from vidstyle.media.through_pillow import as_film, as_png, is_moving_webp
 from vidstyle.media.tiff import is_beyond_ffmpeg, is_raw_photograph, tags_of
 
 STDIN = "-"
@@ -60,7 +61,9 @@ def open_container(
                 f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first"
             )
         if is_heif_picture(_head(source)) or is_beyond_ffmpeg(tiff):
-            return _open(_as_png(source, max_pixels), options, hwaccel)
+            return _open(_through_pillow(as_png, source, max_pixels), options, hwaccel)
+        if is_moving_webp(_head(source)):
+            return _open(_through_pillow(as_film, source, max_pixels), options, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
@@ -84,15 +87,15 @@ def _open(url: str | BytesIO, options: dict[str, str], hwaccel: HWAccel | None) 
     return av.open(url, "r", options=options, metadata_errors="replace", hwaccel=hwaccel)
 
 
-def _as_png(source: str | Path, max_pixels: int) -> BytesIO:
-    """The picture as a file that FFmpeg reads whole. Raises InputError, OSError."""
+def _through_pillow(convert: Callable[..., bytes], source: str | Path, max_pixels: int) -> BytesIO:
+    """The picture, by `as_png` or `as_film`, as a file that FFmpeg reads whole. Raises InputError, OSError."""
 
     def check_size(width: int, height: int) -> None:
         refuse_above(max_pixels, width=width, height=height, source=source)
 
     encoded = Path(source).read_bytes()
     try:
-        return BytesIO(as_png(encoded, check_size=check_size))
+        return BytesIO(convert(encoded, check_size=check_size))
     except ValueError as error:
         raise InputError(f"cannot read {spoken_name(source)}: {error}") from error
 

@@ -1,14 +1,25 @@
-"""Pictures that FFmpeg does not read whole: Pillow reads them, and they are handed on as PNG files."""
+"""Pictures that FFmpeg does not read whole: Pillow reads them, and they are handed on as PNG, moving ones as a film."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from io import BytesIO
+from typing import TYPE_CHECKING
 
+import av
 import numpy as np
+from av.video.frame import VideoFrame
 
 from vidstyle.media.heif import code_points
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+_MILLISECOND = Fraction(1, 1000)
+_UNTOLD = 100  # milliseconds that browsers show a picture that is to last for none
 
 
 def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda width, height: None) -> bytes:
@@ -22,15 +33,10 @@ def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda wi
     from PIL.PngImagePlugin import PngInfo
 
     pi_heif.register_heif_opener()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damage is an error here, and what is too large the caller knows
-            with Image.open(BytesIO(encoded)) as picture:
-                check_size(*picture.size)
-                upright = ImageOps.exif_transpose(picture)
-                profile = picture.info.get("icc_profile")
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError("a damaged picture, or one of a kind that is not known") from error
+    with _opened(encoded) as picture:
+        check_size(*picture.size)
+        upright = ImageOps.exif_transpose(picture)
+        profile = picture.info.get("icc_profile")
     if upright.mode.startswith("I;16"):  # what Pillow would cut off instead
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     file, tags = BytesIO(), PngInfo()
@@ -39,3 +45,47 @@ def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda wi
     kind = "RGBA" if upright.has_transparency_data else "RGB"
     upright.convert(kind).save(file, "PNG", compress_level=1, icc_profile=profile, pnginfo=tags)
     return file.getvalue()
+
+
+def is_moving_webp(head: bytes) -> bool:
+    """Whether a file that begins so is a WebP animation, by the flag in its extended header (RFC 9649, 2.7.1)."""
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:21]) and bool(head[20] & 2)
+
+
+def as_film(encoded: bytes, *, check_size: Callable[[int, int], None]) -> bytes:
+    """A WebP animation as a QuickTime film of PNG pictures at their own times. Raises as `as_png` does."""
+    from PIL import ImageSequence
+
+    file = BytesIO()
+    with _opened(encoded) as picture, av.open(file, "w", format="mov") as film:
+        check_size(*picture.size)
+        pixels = "rgba" if picture.has_transparency_data else "rgb24"
+        stream = film.add_stream("png")
+        stream.width, stream.height, stream.pix_fmt = *picture.size, pixels
+        stream.codec_context.time_base = stream.time_base = _MILLISECOND
+        stream.codec_context.thread_count = 1  # threads over frames would hold packets back
+        moment = 0
+        for shown in ImageSequence.Iterator(picture):
+            shown.load()  # only then its duration is known
+            frame = VideoFrame.from_ndarray(np.asarray(shown.convert("RGBA" if pixels == "rgba" else "RGB")), pixels)
+            frame.pts, frame.time_base = moment, _MILLISECOND
+            lasts = shown.info["duration"] or _UNTOLD
+            for packet in stream.encode(frame):
+                packet.duration = lasts
+                film.mux_one(packet)
+            moment += lasts
+    return file.getvalue()
+
+
+@contextmanager
+def _opened(encoded: bytes) -> Iterator[PillowImage]:
+    """The picture; what Pillow says against it is a ValueError."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damage is an error here, and what is too large the caller knows
+            with Image.open(BytesIO(encoded)) as picture:
+                yield picture
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError("a damaged picture, or one of a kind that is not known") from error
