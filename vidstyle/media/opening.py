@@ -20,7 +20,7 @@ from av.error import FFmpegError
 
 from vidstyle.errors import InputError
 from vidstyle.media.heif import HEAD, is_heif_picture
-from vidstyle.media.through_pillow import as_film, as_png, is_moving_webp
+from vidstyle.media.through_pillow import as_film, as_png, is_ink, is_moving_webp
 from vidstyle.media.tiff import is_beyond_ffmpeg, is_raw_photograph, tags_of
 
 STDIN = "-"
@@ -60,9 +60,10 @@ def open_container(
             raise InputError(
                 f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first"
             )
-        if is_heif_picture(_head(source)) or is_beyond_ffmpeg(tiff):
+        head = _head(source)
+        if is_heif_picture(head) or is_beyond_ffmpeg(tiff) or is_ink(head, source):
             return _open(_through_pillow(as_png, source, max_pixels), options, hwaccel)
-        if is_moving_webp(_head(source)):
+        if is_moving_webp(head):
             return _open(_through_pillow(as_film, source, max_pixels), options, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -14,6 +15,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from vidstyle.media.heif import code_points
+from vidstyle.media.tiff import SIGNATURES
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -33,10 +35,12 @@ def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda wi
     from PIL.PngImagePlugin import PngInfo
 
     pi_heif.register_heif_opener()
-    with _opened(encoded) as picture:
+    with _opened(BytesIO(encoded)) as picture:
         check_size(*picture.size)
         upright = ImageOps.exif_transpose(picture)
         profile = picture.info.get("icc_profile")
+    if upright.mode == "CMYK" and profile is not None:
+        upright, profile = _from_ink(upright, profile), None
     if upright.mode.startswith("I;16"):  # what Pillow would cut off instead
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
     file, tags = BytesIO(), PngInfo()
@@ -45,6 +49,38 @@ def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda wi
     kind = "RGBA" if upright.has_transparency_data else "RGB"
     upright.convert(kind).save(file, "PNG", compress_level=1, icc_profile=profile, pnginfo=tags)
     return file.getvalue()
+
+
+def is_ink(head: bytes, encoded: str | Path | BytesIO) -> bool:
+    """Whether a file that begins so is a JPEG or TIFF picture of cyan, magenta, yellow and black, made for print.
+
+    FFmpeg does not know their profiles, without which their colours are others, and gives JPEG's a transparency.
+    """
+    if not head.startswith((b"\xff\xd8", *SIGNATURES)):
+        return False
+    try:
+        with _opened(encoded) as picture:
+            return picture.mode == "CMYK"
+    except ValueError:
+        return False
+
+
+def _from_ink(picture: PillowImage, profile: bytes) -> PillowImage:
+    """In sRGB by its profile; as it is where that cannot be read."""
+    from PIL import ImageCms
+
+    try:
+        converted = ImageCms.profileToProfile(
+            picture,
+            ImageCms.getOpenProfile(BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except ImageCms.PyCMSError:
+        return picture
+    return converted or picture
 
 
 def is_moving_webp(head: bytes) -> bool:
@@ -57,7 +93,7 @@ def as_film(encoded: bytes, *, check_size: Callable[[int, int], None]) -> bytes:
     from PIL import ImageSequence
 
     file = BytesIO()
-    with _opened(encoded) as picture, av.open(file, "w", format="mov") as film:
+    with _opened(BytesIO(encoded)) as picture, av.open(file, "w", format="mov") as film:
         check_size(*picture.size)
         pixels = "rgba" if picture.has_transparency_data else "rgb24"
         stream = film.add_stream("png")
@@ -78,14 +114,14 @@ def as_film(encoded: bytes, *, check_size: Callable[[int, int], None]) -> bytes:
 
 
 @contextmanager
-def _opened(encoded: bytes) -> Iterator[PillowImage]:
+def _opened(encoded: str | Path | BytesIO) -> Iterator[PillowImage]:
     """The picture; what Pillow says against it is a ValueError."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damage is an error here, and what is too large the caller knows
-            with Image.open(BytesIO(encoded)) as picture:
+            with Image.open(encoded) as picture:
                 yield picture
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError("a damaged picture, or one of a kind that is not known") from error

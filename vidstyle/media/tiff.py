@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_SIGNATURES = (b"II*\0", b"MM\0*")
+SIGNATURES = (b"II*\0", b"MM\0*")
 _NEW_SUBFILE_TYPE, _COMPRESSION, _TILE_WIDTH, _SUB_IFDS, _DNG_VERSION = 254, 259, 322, 330, 50706
 _REDUCED = 1
 _READ_BY_FFMPEG = (1, 2, 3, 4, 5, 8, 32773, 32946)  # none, faxes, LZW, Deflate, PackBits, Deflate's old number
@@ -27,12 +27,12 @@ def is_beyond_ffmpeg(tags: Mapping[int, Any]) -> bool:
 
 def tags_of(path: Path) -> Mapping[int, Any]:
     """The first picture's tags, without its pixels; none for other files and damaged ones. Raises OSError."""
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
     with path.open("rb") as file:
         header = file.read(8)
-        if header[:4] not in _SIGNATURES:
+        if header[:4] not in SIGNATURES:
             return {}
+        from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of damage, which whoever decodes the picture reports

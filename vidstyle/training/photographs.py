@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.media.colour_profile import srgb_transform
 from vidstyle.media.heif import HEAD, is_heif_picture
-from vidstyle.media.through_pillow import as_png
+from vidstyle.media.through_pillow import as_png, is_ink
 
 LARGEST = 720
 """Short side of a photograph, in pixels, when it is seen largest (or the crop, if that is larger): the height of
@@ -199,14 +200,14 @@ def _opencv(path: Path, data: bytes, form: int) -> npt.NDArray[Any]:
 
 
 def _bytes(path: Path) -> bytes:
-    """The file as it is, or as a PNG file where it is of a kind that OpenCV does not read. Raises InputError."""
+    """The file as it is, or as a PNG file where OpenCV reads it not at all or in other colours. Raises InputError."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not data:
         raise InputError(f"{path}: an empty file, not a picture")  # OpenCV takes nothing for a fault of the caller
-    if is_heif_picture(data[:HEAD]):
+    if is_heif_picture(data[:HEAD]) or is_ink(data[:HEAD], BytesIO(data)):
         try:
             return as_png(data)
         except ValueError as error:
