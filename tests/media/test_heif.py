@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,18 @@ def test_tiles_are_one_picture(tmp_path: Path) -> None:
     assert np.abs(frame.image[8, 8].astype(int) - (200, 40, 40)).max() <= 4
     assert np.abs(frame.image[8, 120].astype(int) - (40, 40, 200)).max() <= 4
     assert np.abs(frame.image[56, 120].astype(int) - (40, 200, 40)).max() <= 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a file that is standard input has a name")
+def test_as_standard_input_too(tmp_path: Path) -> None:
+    path = tmp_path / "photo.heic"
+    path.write_bytes(TILED_HEIC)
+    program = "from vidstyle.media.reader import probe; print(probe('-').width)"
+        "from vidstyle.media.reader import open_reader\nwith open_reader('-') as r: print(r.info.width, len(list(r)))"
+    )
+    with path.open("rb") as file:
+        done = subprocess.run([sys.executable, "-c", program], stdin=file, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "128"
 
 
 def test_orientation_profile_and_transparency(tmp_path: Path) -> None:

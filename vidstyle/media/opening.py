@@ -53,18 +53,12 @@ def open_container(
                 raise InputError("standard input is a terminal; pipe a film into it or name a file")
             if _stdin_is_empty():
                 raise InputError("standard input is empty; pipe a film into it or name a file")
+        else:
+            _refuse_unreadable(source)
+        if convert := _converter(_path(source), name):
+            return _open(_through_pillow(convert, source, max_pixels), options, hwaccel)
+        if str(source) == STDIN:
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
-        _refuse_unreadable(source)
-        tiff = tags_of(Path(source)) if Path(source).is_file() else {}
-        if is_raw_photograph(tiff):
-            raise InputError(
-                f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first"
-            )
-        head = _head(source)
-        if is_heif_picture(head) or is_beyond_ffmpeg(tiff) or is_ink(head, source):
-            return _open(_through_pillow(as_png, source, max_pixels), options, hwaccel)
-        if is_moving_webp(head):
-            return _open(_through_pillow(as_film, source, max_pixels), options, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
     except (FFmpegError, OSError, ValueError, UnicodeError) as error:
         raise InputError(f"cannot read {name}: {_reason(source, error)}") from error
@@ -88,13 +82,30 @@ def _open(url: str | BytesIO, options: dict[str, str], hwaccel: HWAccel | None) 
     return av.open(url, "r", options=options, metadata_errors="replace", hwaccel=hwaccel)
 
 
+def _path(source: str | Path) -> Path:
+    """Where the source can be read from its beginning; of Linux also a file that is standard input."""
+    return Path("/proc/self/fd/0") if str(source) == STDIN else Path(source)
+
+
+def _converter(path: Path, name: str) -> Callable[..., bytes] | None:
+    """What makes of a picture one that FFmpeg reads whole; None where it reads it itself. Raises InputError."""
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return None
+    head, tiff = _head(path), tags_of(path)
+    if is_raw_photograph(tiff):
+        raise InputError(f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first")
+    if is_moving_webp(head):
+        return as_film
+    return as_png if is_heif_picture(head) or is_beyond_ffmpeg(tiff) or is_ink(head, path) else None
+
+
 def _through_pillow(convert: Callable[..., bytes], source: str | Path, max_pixels: int) -> BytesIO:
-    """The picture, by `as_png` or `as_film`, as a file that FFmpeg reads whole. Raises InputError, OSError."""
+    """The picture, by `convert`, as a file that FFmpeg reads whole. Raises InputError, OSError."""
 
     def check_size(width: int, height: int) -> None:
         refuse_above(max_pixels, width=width, height=height, source=source)
 
-    encoded = Path(source).read_bytes()
+    encoded = _path(source).read_bytes()
     try:
         return BytesIO(convert(encoded, check_size=check_size))
     except ValueError as error:
