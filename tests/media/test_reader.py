@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from PIL import Image
 
 from tests.media.reading import field_colours, frames_of, near, quarters, split, write_film
 from vidstyle.errors import InputError, UsageError
@@ -260,6 +261,20 @@ def test_the_light_in_openexr_files_becomes_code_values(tmp_path: Path, pixel_fo
     with open_reader(path) as reader:
         (frame,) = frames_of(reader)
     assert abs(float(frame.image.mean()) - 118) <= 1  # 255 * (1.055 * 0.18 ** (1 / 2.4) - 0.055)
+
+
+def test_what_lies_behind_a_photograph_is_no_second_frame(tmp_path: Path) -> None:
+    """Phones' photographs have a gain map there; the studio keeps its files without a suffix, as here."""
+    path, map_path = tmp_path / "photo", tmp_path / "map.jpg"
+    noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)  # no raw film, at first sight
+    Image.fromarray(noise).save(path, "JPEG")
+    Image.new("L", (16, 12), 90).save(map_path)
+    path.write_bytes(path.read_bytes() + map_path.read_bytes())
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert (reader.info.frames, reader.info.rate) == (1, None)
+        assert not reader.warnings
+    assert frame.image.shape == noise.shape
 
 
 def test_png_passes_are_no_fields(tmp_path: Path) -> None:

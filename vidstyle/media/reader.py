@@ -104,6 +104,8 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
+        # A phone's JPEG file has more behind its picture, such as a gain map, which FFmpeg takes for a second one.
+        self._one_picture = self._info.container == "jpeg_pipe" and is_searchable(source)
         self._to_srgb = None
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
             self._to_srgb = srgb_transform(self._film.first_packet)
@@ -225,7 +227,8 @@ class FilmReader:
             if isinstance(item, CopiedPacket):
                 yield item
             elif not over:
-                over = self._window.after(self._time(item))  # asked first: `pictures` moves the frame that it is given
+                # asked first: `pictures` moves the frame that it is given
+                over = self._one_picture or self._window.after(self._time(item))
                 yield item
             elif last is not None and self._time(item) >= last + _INTERLEAVING:
                 break
