@@ -21,6 +21,8 @@ import pytest
 from tests.web.conftest import ORDER, Visitor, wait_for
 from vidstyle.backends.protocol import Availability
 from vidstyle.cli.app import run
+from vidstyle.cli.serve import _warm_up
+from vidstyle.web.studio import Studio
 
 FAST = ("--backend", "openvino", "--precision", "fp32", "--no-open")
 
@@ -157,3 +159,11 @@ def test_serving_loads_neither_torch_nor_opencv(library_root: Path, tmp_path: Pa
     loaded = set(json.loads(result.stdout))
     assert "openvino" in loaded, time.monotonic() - began
     assert not loaded & {"torch", "cv2", "onnx"}
+
+
+def test_closing_while_the_first_picture_is_painted_is_no_warning(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studio.artist.close()
+    _warm_up(studio)
+    assert capsys.readouterr().err == ""

@@ -75,8 +75,12 @@ def serve(
 
 def _warm_up(studio: Studio) -> None:
     """Meet the page half-way: the first picture takes longest."""
+    from vidstyle.web.artist import Superseded
+
     try:
         studio.warm_up()
+    except Superseded:
+        pass  # the studio is closed already
     except VidstyleError as error:
         console.warn(f"nothing can be painted: {error}")
 
