@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from vidstyle.cli import app, console
-from vidstyle.errors import BackendError, StyleError
+from vidstyle.errors import BackendError, Interrupted, StyleError, Terminated
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -152,6 +152,36 @@ def test_an_interrupt_while_the_program_is_imported_is_130_and_one_line(start: s
     )
     command = [sys.executable, "-c", ctrl_c + code[start]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "vidstyle: error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("interruption", "code"),
+    [(KeyboardInterrupt(), 130), (Interrupted("interrupted"), 130), (Terminated("terminated"), 143)],
+)
+def test_an_interrupt_that_c_code_has_made_an_error_is_an_interrupt(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, interruption: BaseException, code: int
+) -> None:
+    """So do modules in C, on import."""
+    error = ImportError("initialization failed")
+    error.__cause__ = interruption
+    monkeypatch.setattr("vidstyle.cli.render.render", fail(error))
+    assert app.run(["render", "a", "b"]) == code
+    assert capsys.readouterr().err == f"vidstyle: error: {'terminated' if code == 143 else 'interrupted'}\n"
+
+
+def test_an_interrupt_in_a_finalizer_is_not_lost() -> None:
+    """So is one in the locks that Python's imports take."""
+    command = (
+        "import sys\n"
+        "from vidstyle import __main__\n"
+        "from vidstyle.cli import app\n"
+        "class Finalized:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "app.run = lambda words: (Finalized(), 0)[1]\n"
+        "__main__.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "vidstyle: error: interrupted\n")
 
 

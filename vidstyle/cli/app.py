@@ -225,7 +225,16 @@ def _unexpected(error: Exception) -> int:
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:
+    if stopped := _interruption(error):
+        message, code = str(stopped), stopped.exit_code
     if console.verbosity >= console.TRACEBACKS:
         console.trace(error)
     console.error(message)
     return code
+
+
+def _interruption(error: BaseException | None) -> Interrupted | None:
+    """The Ctrl-C that an error comes from: C code that is interrupted, as in imports, raises errors of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Interrupted):
+        error = error.__cause__
+    return Interrupted("interrupted") if isinstance(error, KeyboardInterrupt) else error
