@@ -104,7 +104,7 @@ class Studio:
             iterations=iterations,
             optimiser=self.options.optimiser,
             tolerance=self.options.tolerance,
-            free=None if free is None else _widened(free),
+            free=None if free is None else F.pad(free, [EDGE] * 4, value=1.0),  # held, the edge would pull at the rest
             pairs=pairs,
             on_step=lambda number, losses, picture: on_step(number, losses, _without_edge(picture)),
         )
