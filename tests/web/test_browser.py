@@ -148,6 +148,19 @@ def test_a_page_that_is_loaded_anew_goes_on(hand: Hand, visitor: Visitor) -> Non
     assert hand.do(f"return {ON_AIR}") == "waves"
 
 
+def test_the_gallery_stays_where_it_was_scrolled(hand: Hand) -> None:
+    hand.painted()
+    hand.do("document.querySelector('.style').click()")
+    hand.do("document.getElementById('styles').style.cssText = 'display: block; height: 4em; overflow-y: auto'")
+    scrolled = "return document.getElementById('styles').scrollTop"
+    hand.do("document.getElementById('styles').scrollTop = 1000")
+    before = hand.do(scrolled)
+    assert before > 0
+    hand.do("const s = document.getElementById('strength'); s.value = 0.5; s.dispatchEvent(new Event('input'))")
+    hand.wait("document.getElementById('command').textContent.includes('--strength 0.5')")
+    assert hand.do(scrolled) == before
+
+
 def test_a_narrow_window_scrolls_in_one_direction_only(hand: Hand) -> None:
     hand.painted()
     for width in (1280, 820, 390, 320):

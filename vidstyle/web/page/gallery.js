@@ -9,6 +9,7 @@ export class Gallery {
   constructor(list, order) {
     this.list = list;
     this.order = order;
+    this.stop = null;
     const cards = [...order.cards.values()].sort((one, other) => one.title.localeCompare(other.title));
     this.buttons = cards.map((card) => this.add(card));
     list.addEventListener("keydown", (event) => this.walk(event));
@@ -51,6 +52,8 @@ export class Gallery {
     const stop = this.buttons.find((button) => weights.has(button.dataset.style)) || this.buttons[0];
     if (!stop) return;
     stop.tabIndex = 0;
+    if (stop === this.stop) return; // another control was turned: what its user looks at stays where it is
+    this.stop = stop;
     this.reveal(stop);
   }
 

@@ -22,7 +22,8 @@ export class Live {
     byId("mirror").addEventListener("input", () => this.turn());
     byId("live-picture").addEventListener("error", () => {
       this.hidePicture();
-      this.look();
+      clearTimeout(this.looking);
+      this.looking = setTimeout(() => this.look(), OFTEN);
     });
     order.addEventListener("change", () => this.turn());
     this.look(); // another tab, or this page before it was loaded anew, may have started it
