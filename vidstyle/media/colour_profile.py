@@ -6,7 +6,6 @@ LittleCMS does the arithmetic; Pillow brings it, and knows where each kind of fi
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidstyle.frames import ImageArray
+from vidstyle.media.through_pillow import opened
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
@@ -41,13 +41,11 @@ def srgb_transform(encoded: bytes) -> SrgbTransform | None:
 
     None where they are sRGB's already, to all appearances or because it has no profile, or none that can be read.
     """
-    from PIL import Image, ImageCms
+    from PIL import ImageCms
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is judged elsewhere
-            with Image.open(BytesIO(encoded)) as picture:
-                profile = ImageCms.getOpenProfile(BytesIO(picture.info["icc_profile"]))
+        with opened(BytesIO(encoded)) as picture:
+            profile = ImageCms.getOpenProfile(BytesIO(picture.info["icc_profile"]))
         if profile.profile.xcolor_space.strip() != "RGB":  # ink or grey, which whoever decoded it has made RGB
             return None
         transform = ImageCms.buildTransform(
@@ -59,7 +57,7 @@ def srgb_transform(encoded: bytes) -> SrgbTransform | None:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         found = SrgbTransform(name=ImageCms.getProfileDescription(profile).strip(), transform=transform)
-    except (KeyError, OSError, ValueError, SyntaxError, ImageCms.PyCMSError, Image.DecompressionBombError):
+    except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
         return None  # Pillow knows fewer kinds of files than FFmpeg, and damaged ones are no business of this module
     steps = np.arange(0, 256, 17, dtype=np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)

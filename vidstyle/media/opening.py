@@ -92,7 +92,7 @@ def _converter(path: Path, name: str) -> Callable[..., bytes] | None:
     if not (path.is_file() and os.access(path, os.R_OK)):
         return None
     head, tiff = _head(path), tags_of(path)
-    if is_raw_photograph(tiff):
+    if is_raw_photograph(head, tiff):
         raise InputError(f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first")
     if is_moving_webp(head):
         return as_film

@@ -16,6 +16,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 from vidstyle.media.side_data import side_data
+from vidstyle.media.tiff import SIGNATURES
 
 Matrix = tuple[int, int, int, int]
 """a, b, c, d: the stored point (x, y) is shown at (a x + c y, b x + d y), y downwards; each is -1, 0 or 1."""
@@ -35,7 +36,7 @@ class Orientation:
         return self.matrix[0] == 0
 
 
-_LITTLE_ENDIAN, _BIG_ENDIAN = b"II*\0", b"MM\0*"
+_LITTLE_ENDIAN, _BIG_ENDIAN = SIGNATURES
 _CHUNKED = ((b"\x89PNG", b"eXIf", 4), (b"RIFF", b"EXIF", 8))  # PNG: type, data; WebP: type, length, data
 
 UPRIGHT = Orientation("upright", (1, 0, 0, 1))
@@ -99,7 +100,7 @@ def exif_orientation(data: bytes) -> int:
 
 def _exif_block(data: bytes) -> bytes:
     """The TIFF structure that holds a picture file's EXIF tags; empty where there is none."""
-    if data[:4] in (_LITTLE_ENDIAN, _BIG_ENDIAN):
+    if data.startswith(SIGNATURES):
         return data
     if data[:2] == b"\xff\xd8":
         at = data.find(b"Exif\0\0", 2, 1 << 17)

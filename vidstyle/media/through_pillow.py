@@ -25,7 +25,7 @@ _UNTOLD = 100  # milliseconds that browsers show a picture that is to last for n
 
 
 def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda width, height: None) -> bytes:
-    """The picture as a PNG file of 8 bits, upright, with its colour profile or code points.
+    """The picture as a PNG file, upright, with its colour profile or code points; grey may have 16 bits, colour 8.
 
     HEIF's tiles are put together by libheif, through pi-heif. Raises ValueError, and what `check_size` raises before
     decoding.
@@ -35,19 +35,22 @@ def as_png(encoded: bytes, *, check_size: Callable[[int, int], None] = lambda wi
     from PIL.PngImagePlugin import PngInfo
 
     pi_heif.register_heif_opener()
-    with _opened(BytesIO(encoded)) as picture:
+    with opened(BytesIO(encoded)) as picture:
         check_size(*picture.size)
         upright = ImageOps.exif_transpose(picture)
         profile = picture.info.get("icc_profile")
     if upright.mode == "CMYK" and profile is not None:
         upright, profile = _from_ink(upright, profile), None
-    if upright.mode.startswith("I;16"):  # what Pillow would cut off instead
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    if upright.mode in ("F", "I"):
+        raise ValueError("its values have 32 bits, of which nothing says what is white")
     file, tags = BytesIO(), PngInfo()
     if (said := code_points(encoded)) is not None:
         tags.add(b"cICP", bytes([*said, 0, 1]))  # matrix 0, full range: RGB
-    kind = "RGBA" if upright.has_transparency_data else "RGB"
-    upright.convert(kind).save(file, "PNG", compress_level=1, icc_profile=profile, pnginfo=tags)
+    if upright.mode.startswith("I;16"):
+        upright = Image.fromarray(np.asarray(upright).astype(np.uint16))  # in the machine's order of bytes
+    else:
+        upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    upright.save(file, "PNG", compress_level=1, icc_profile=profile, pnginfo=tags)
     return file.getvalue()
 
 
@@ -59,7 +62,7 @@ def is_ink(head: bytes, encoded: str | Path | BytesIO) -> bool:
     if not head.startswith((b"\xff\xd8", *SIGNATURES)):
         return False
     try:
-        with _opened(encoded) as picture:
+        with opened(encoded) as picture:
             return picture.mode == "CMYK"
     except ValueError:
         return False
@@ -93,7 +96,7 @@ def as_film(encoded: bytes, *, check_size: Callable[[int, int], None]) -> bytes:
     from PIL import ImageSequence
 
     file = BytesIO()
-    with _opened(BytesIO(encoded)) as picture, av.open(file, "w", format="mov") as film:
+    with opened(BytesIO(encoded)) as picture, av.open(file, "w", format="mov") as film:
         check_size(*picture.size)
         pixels = "rgba" if picture.has_transparency_data else "rgb24"
         stream = film.add_stream("png")
@@ -114,7 +117,7 @@ def as_film(encoded: bytes, *, check_size: Callable[[int, int], None]) -> bytes:
 
 
 @contextmanager
-def _opened(encoded: str | Path | BytesIO) -> Iterator[PillowImage]:
+def opened(encoded: str | Path | BytesIO) -> Iterator[PillowImage]:
     """The picture; what Pillow says against it is a ValueError."""
     from PIL import Image
 

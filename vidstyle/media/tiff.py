@@ -14,10 +14,11 @@ _REDUCED = 1
 _READ_BY_FFMPEG = (1, 2, 3, 4, 5, 8, 32773, 32946)  # none, faxes, LZW, Deflate, PackBits, Deflate's old number
 
 
-def is_raw_photograph(tags: Mapping[int, Any]) -> bool:
-    """Whether it is a camera's, as DNG, NEF and ARW are: a small preview, with the sensor's values behind it."""
+def is_raw_photograph(head: bytes, tags: Mapping[int, Any]) -> bool:
+    """Whether a file that begins so is a camera's, as DNG, NEF, ARW and CR2: a preview, and the sensor's values."""
     is_preview = tags.get(_NEW_SUBFILE_TYPE) == _REDUCED and _SUB_IFDS in tags
-    return is_preview or _DNG_VERSION in tags
+    is_cr2 = head.startswith(SIGNATURES) and head[8:10] == b"CR"
+    return is_preview or is_cr2 or _DNG_VERSION in tags
 
 
 def is_beyond_ffmpeg(tags: Mapping[int, Any]) -> bool:
@@ -40,5 +41,5 @@ def tags_of(path: Path) -> Mapping[int, Any]:
                 file.seek(tags.next)
                 tags.load(file)
                 return dict(tags)
-        except (OSError, SyntaxError, ValueError, TypeError, struct.error):
+        except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
             return {}
