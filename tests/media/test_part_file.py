@@ -12,7 +12,15 @@ import pytest
 
 from tests.media.writing import given, noise
 from vidstyle.errors import OutputError, UsageError
-from vidstyle.media.part_file import PartFile, check_file, check_target, is_picture, is_sequence, output_error
+from vidstyle.media.part_file import (
+    PartFile,
+    check_file,
+    check_target,
+    check_writable,
+    is_picture,
+    is_sequence,
+    output_error,
+)
 from vidstyle.media.protocol import Reader, Writer
 from vidstyle.media.writer import EncodeOptions, open_writer
 
@@ -98,6 +106,14 @@ def test_a_name_too_long_for_the_system_is_refused(tmp_path: Path, length: int) 
     """252 letters would do, but not with the ".part" that is added while it is written."""
     with pytest.raises(OutputError, match="another name"):
         check_target(None, tmp_path / ("n" * (length - 4) + ".mp4"))
+
+
+@posix
+def test_a_folder_to_be_made_behind_such_a_link_or_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for folder in (tmp_path / "loop" / "new", tmp_path / ("n" * 300)):
+        with pytest.raises(OutputError, match="cannot be written"):
+            check_writable(folder, made=True)
 
 
 @posix

@@ -114,7 +114,9 @@ def _check_not_source(source: str | Path | None, path: Path) -> None:
 
 def check_writable(folder: Path, *, made: bool = False) -> None:
     """Raise OutputError if nothing can be written to `folder`, or, where it will be `made`, if it cannot be."""
-    folder = nearest_existing(folder) if made else folder
+    if made:
+        with writing(folder):
+            folder = nearest_existing(folder)
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}; create it or choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
