@@ -48,7 +48,7 @@ def this_machine() -> str:
 
     found = cpu.processor()
     offers = "AMX" if found.amx else "bf16" if found.bf16 else "no bf16"
-    gpus = nvidia_gpus()[:1] or ["Apple's GPU"] * (accelerator() == "mps")
+    gpus = ["Apple's GPU"] if accelerator() == "mps" else nvidia_gpus()[:1]
     return ", ".join([found.model, f"{found.threads} threads", offers, *gpus, platform.system()])
 
 

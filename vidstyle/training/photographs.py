@@ -41,7 +41,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", 
 
 def read_picture(path: Path, *, longest: int | None = None) -> Tensor:
     """A picture as (1, 3, H, W) float32 RGB in 0..1, its longer side reduced to `longest`. Raises InputError."""
-    return _reduced(_decoded(path), longest)
+    return _reduced(_decoded(path, _bytes(path)), longest)
 
 
 def read_painting(path: Path, *, longest: int, trim: float = 0) -> Tensor:
@@ -154,7 +154,7 @@ class Photographs:
 
 def _read_photograph(path: Path) -> ImageArray:
     """(H, W, 3) uint8 RGB. Raises InputError, also for a picture that is too narrow to learn from."""
-    image = _decoded(path)
+    image = _decoded(path, _bytes(path))
     shorter, longer = sorted(image.shape[:2])
     if shorter < max(NARROWEST, longer / NARROWEST):
         raise InputError(f"{path}: {longer}x{shorter} pixels, too narrow to learn from")
@@ -167,7 +167,9 @@ def _on_white(path: Path) -> ImageArray:
     whole = _opencv(path, data, cv2.IMREAD_UNCHANGED)
     opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 1
     if whole.ndim < 3 or whole.shape[2] < 4 or whole[..., 3].min() == opaque:
-        return _decoded(path)  # turned upright too: only cameras leave that to others, and none of them writes alpha
+        return _decoded(
+            path, data
+        )  # turned upright too: only cameras leave that to others, and none of them writes alpha
     laid = np.empty((*whole.shape[:2], 3), np.uint8)
     for top in range(0, len(whole), _BAND):  # as floats a museum's scan would fill the memory
         values = np.clip(whole[top : top + _BAND].astype(np.float32) / opaque, 0, 1)
@@ -176,9 +178,8 @@ def _on_white(path: Path) -> ImageArray:
     return _srgb(laid, data)
 
 
-def _decoded(path: Path) -> ImageArray:
-    """(H, W, 3) uint8 sRGB. Raises InputError."""
-    data = _bytes(path)
+def _decoded(path: Path, data: bytes) -> ImageArray:
+    """(H, W, 3) uint8 sRGB. Raises InputError, naming `path`."""
     return _srgb(np.asarray(_opencv(path, data, cv2.IMREAD_COLOR_RGB), np.uint8), data)
 
 
