@@ -149,10 +149,11 @@ def _info(spec: EngineSpec, gpu: Gpu, precision: Precision) -> EngineInfo:
 def _choose(devices: list[Gpu], wanted: str) -> Gpu:
     """The device called "auto", "cuda" or "cuda:N". Raises BackendError if there is none."""
     names = {f"cuda:{gpu.index}": gpu for gpu in devices}
-    if wanted.lower() in ("auto", "cuda"):
+    name = wanted.lower()
+    if name in ("auto", "cuda"):
         return devices[0]
-    if wanted.lower() in names:
-        return names[wanted.lower()]
+    if name in names:
+        return names[name]
     raise BackendError(f"backend tensorrt has no device {wanted!r}; there are: {', '.join(names)}")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidstyle.frames import ImageArray
-from vidstyle.media.through_pillow import opened
+from vidstyle.media.through_pillow import opened, to_srgb
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
@@ -48,15 +48,7 @@ def srgb_transform(encoded: bytes) -> SrgbTransform | None:
             profile = ImageCms.getOpenProfile(BytesIO(picture.info["icc_profile"]))
         if profile.profile.xcolor_space.strip() != "RGB":  # ink or grey, which whoever decoded it has made RGB
             return None
-        transform = ImageCms.buildTransform(
-            profile,
-            ImageCms.createProfile("sRGB"),
-            "RGB",
-            "RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        found = SrgbTransform(name=ImageCms.getProfileDescription(profile).strip(), transform=transform)
+        found = SrgbTransform(name=ImageCms.getProfileDescription(profile).strip(), transform=to_srgb(profile, "RGB"))
     except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
         return None  # Pillow knows fewer kinds of files than FFmpeg, and damaged ones are no business of this module
     steps = np.arange(0, 256, 17, dtype=np.uint8)

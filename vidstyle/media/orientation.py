@@ -56,8 +56,8 @@ _BY_MATRIX = {o.matrix: o for o in ORIENTATIONS}
 
 def orientation_of(frame: VideoFrame, *, packet: bytes = b"") -> Orientation:
     """How `frame` must be turned to stand upright; `packet` is what it was decoded from, for its EXIF block."""
-    if _exif_block(packet):
-        return ORIENTATIONS[exif_orientation(packet) - 1]
+    if exif := _exif_block(packet):
+        return ORIENTATIONS[exif_orientation(exif) - 1]
     try:
         matrix = side_data(frame, Type.DISPLAYMATRIX)
     except ValueError:

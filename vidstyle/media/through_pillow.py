@@ -19,6 +19,7 @@ from vidstyle.media.tiff import SIGNATURES
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+    from PIL.ImageCms import ImageCmsProfile, ImageCmsTransform
 
 _MILLISECOND = Fraction(1, 1000)
 _UNTOLD = 100  # milliseconds that browsers show a picture that is to last for none
@@ -73,17 +74,25 @@ def _from_ink(picture: PillowImage, profile: bytes) -> PillowImage:
     from PIL import ImageCms
 
     try:
-        converted = ImageCms.profileToProfile(
-            picture,
-            ImageCms.getOpenProfile(BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        transform = to_srgb(ImageCms.getOpenProfile(BytesIO(profile)), picture.mode)
+        converted = ImageCms.applyTransform(picture, transform)
     except ImageCms.PyCMSError:
         return picture
     return converted or picture
+
+
+def to_srgb(profile: ImageCmsProfile, mode: str) -> ImageCmsTransform:
+    """From pictures of Pillow's `mode` with this profile to sRGB. Raises ImageCms.PyCMSError where they do not fit."""
+    from PIL import ImageCms
+
+    return ImageCms.buildTransform(
+        profile,
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
 
 
 def is_moving_webp(head: bytes) -> bool:

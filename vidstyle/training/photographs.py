@@ -167,9 +167,8 @@ def _on_white(path: Path) -> ImageArray:
     whole = _opencv(path, data, cv2.IMREAD_UNCHANGED)
     opaque = np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 1
     if whole.ndim < 3 or whole.shape[2] < 4 or whole[..., 3].min() == opaque:
-        return _decoded(
-            path, data
-        )  # turned upright too: only cameras leave that to others, and none of them writes alpha
+        # Turned upright too: only cameras leave that to others, and none of them writes alpha.
+        return _decoded(path, data)
     laid = np.empty((*whole.shape[:2], 3), np.uint8)
     for top in range(0, len(whole), _BAND):  # as floats a museum's scan would fill the memory
         values = np.clip(whole[top : top + _BAND].astype(np.float32) / opaque, 0, 1)
