@@ -19,13 +19,13 @@ from vidstyle.media.timestamps import FrameClock, PacketRebaser
 
 
 def clocked(raw: list[int | None], *, step: Fraction = Fraction(40)) -> tuple[list[int | None], Notes]:
-    """What a FrameClock makes of frames with these pts."""
+    """What a FrameClock makes of frames with these pts, in milliseconds; their packets begin at 0."""
     notes = Notes()
-    clock = FrameClock(step=step, notes=notes)
+    clock = FrameClock(step=step, tick=Fraction(1, 1000), notes=notes)
     placed: list[VideoFrame] = []
     for pts in raw:
         frame = VideoFrame(8, 8, "gray")
-        frame.pts = pts
+        frame.pts, frame.dts = pts, 0
         placed += clock.place(frame)
     return [frame.pts for frame in [*placed, *clock.flush()]], notes
 
@@ -40,6 +40,9 @@ def clocked(raw: list[int | None], *, step: Fraction = Fraction(40)) -> tuple[li
         ([7] * 7, [7, 47, 87, 127, 167, 207, 247]),
         ([None] * 3, [0, 40, 80]),
         ([100, None, None, 220], [100, 140, 180, 220]),
+        ([0, 40, 9_000_000, 120], [0, 40, 80, 120]),
+        ([9_000_000, 40, 80], [0, 40, 80]),
+        ([0, 15_000, 30_000, 30_040, 60_000], [0, 15_000, 30_000, 30_040, 60_000]),
     ],
 )
 def test_frames_are_placed_between_their_neighbours(raw: list[int | None], want: list[int]) -> None:
@@ -113,10 +116,20 @@ def test_sound_with_packets_shorter_than_a_tick_keeps_its_pace() -> None:
     assert notes.lines() == []
 
 
-def test_a_pts_far_from_its_dts_is_given_up() -> None:
-    placed, notes = rebased([FakePacket(0, 0), FakePacket(0, 40, pts=9_000_000), FakePacket(0, 80)])
+def test_a_pts_far_behind_its_dts_is_given_up() -> None:
+    placed, notes = rebased([FakePacket(0, 0), FakePacket(0, 40, pts=-9_000_000), FakePacket(0, 80)])
     assert [p.pts for p in placed] == [0, None, 80]
     assert notes.lines() == ["packets with damaged time stamps, replaced: 1"]
+
+
+def test_a_pause_among_reordered_frames_stays(tmp_path: Path) -> None:
+    pts = [*range(0, 400, 40), *range(60_000, 60_400, 40)]
+    path = write_film(
+        tmp_path / "pause.mp4", [quarters()] * 20, pts=pts, time_base=Fraction(1, 1000), options={"bf": "2"}
+    )
+    with open_reader(path) as reader:
+        assert [frame.time * 1000 for frame in frames_of(reader)] == pts
+        assert not any("stamp" in line for line in reader.warnings)
 
 
 def test_variable_rate_stays_and_the_clock_begins_at_0(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class DecodedFilm:
         self._undecoded = []
         self._decoder.restart(self.notes)
         self._feed = PacketFeed(self._container, film=self._stream, name=self._name, notes=self.notes)
-        clock = FrameClock(step=self._step(), notes=self.notes, counted=self._counted)
+        clock = FrameClock(step=self._step(), tick=self._window.tick, notes=self.notes, counted=self._counted)
         for packet in self._feed:
             if packet.stream_index != self._stream.index:
                 if self._window.admit(packet):

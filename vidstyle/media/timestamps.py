@@ -20,7 +20,7 @@ JUMP = Fraction(1, 10)
 """Seconds that decoding stamps must fall back before it counts as a new beginning, not as a disorder."""
 
 LEAP = Fraction(10)
-"""Seconds that stamps must jump ahead, or pts and dts of a packet differ, before they are taken for damaged."""
+"""Seconds that stamps must jump ahead, or a packet's pts lie behind its dts, before they may be damaged."""
 
 MICROSECOND = Fraction(1, 1_000_000)
 
@@ -95,9 +95,9 @@ class PacketRebaser:
             self._notes.count("packets with damaged time stamps, replaced")
 
     def _settle(self, packet: Packet[Stream], state: _StreamState) -> Packet[Stream]:
-        is_film = packet.stream_index == self._film
-        reorder = abs(packet.pts - packet.dts) if packet.pts is not None and packet.dts is not None else 0
-        if is_film and reorder * packet.time_base > LEAP:
+        late = packet.dts - packet.pts if packet.pts is not None and packet.dts is not None else 0
+        # Before a pause the pts lie as far ahead as it is long: of those the frames tell (`FrameClock`).
+        if packet.stream_index == self._film and late * packet.time_base > LEAP:
             packet.pts = None
             self._notes.count("packets with damaged time stamps, replaced")
         self._notice_jump(packet, state)
@@ -127,16 +127,19 @@ class PacketRebaser:
 class FrameClock:
     """Mends the pts of decoded frames so that each is later than the one before.
 
-    A missing pts follows from the frame rate. A frame that is not later than the one before is held until a later
-    one arrives and then placed between the two; after four such frames without an end the clock goes on by itself.
-    `step` is the distance of two frames in time-base units. With `counted` the pts say where a frame's packet lies in
-    the file, which is not the order in which frames are shown.
+    A missing pts follows from the frame rate, and so does that of a frame that leaps ahead when the next one does not.
+    A frame that is not later than the one before is held until a later one arrives and then placed between the two;
+    after four such frames without an end the clock goes on by itself. `step` is the distance of two frames in units of
+    `tick` seconds. With `counted` the pts say where a frame's packet lies in the file, which is not the order in which
+    frames are shown.
     """
 
-    def __init__(self, *, step: Fraction, notes: Notes, counted: bool = False) -> None:
+    def __init__(self, *, step: Fraction, tick: Fraction, notes: Notes, counted: bool = False) -> None:
         self._step = step
+        self._leap = LEAP / tick
         self._notes = notes
         self._counted = counted
+        self._doubtful: VideoFrame | None = None  # leapt ahead; the next frame tells whether its pts is damaged
         self._delay: int | None = None  # of a decoder that puts frames in order, in ticks
         self._last: int | None = None
         self._anchor = Fraction(0)  # exact time of the last frame while pts are missing, in ticks
@@ -146,6 +149,28 @@ class FrameClock:
         """Take the next decoded frame; give those whose pts are settled, in order."""
         if self._counted:
             frame.pts = self._shown(frame)
+        earlier, self._doubtful = self._doubtful, None
+        settled = [] if earlier is None else self._place(self._judged(earlier, frame))
+        if self._leaps(frame):
+            self._doubtful = frame
+            return settled
+        return [*settled, *self._place(frame)]
+
+    def flush(self) -> list[VideoFrame]:
+        """The frames still held, at the end of the film."""
+        return [*([] if self._doubtful is None else self._place(self._doubtful)), *self._release(None)]
+
+    def _leaps(self, frame: VideoFrame) -> bool:
+        before = frame.dts if self._last is None else self._last
+        return frame.pts is not None and before is not None and frame.pts - before > self._leap
+
+    def _judged(self, doubtful: VideoFrame, following: VideoFrame) -> VideoFrame:
+        """`doubtful`, without its pts if the frame after it is shown earlier."""
+        if doubtful.pts is not None and following.pts is not None and following.pts < doubtful.pts:
+            doubtful.pts = None
+        return doubtful
+
+    def _place(self, frame: VideoFrame) -> list[VideoFrame]:
         if frame.pts is None:
             return [*self._release(None), self._settle(frame, self._made_up(frame))]
         if self._last is not None and frame.pts <= self._last:
@@ -158,10 +183,6 @@ class FrameClock:
             pts = self._last + 1
             self._notes.count("frames with repeated or backward time stamps, moved")
         return [*released, self._settle(frame, pts)]
-
-    def flush(self) -> list[VideoFrame]:
-        """The frames still held, at the end of the film."""
-        return self._release(None)
 
     def _shown(self, frame: VideoFrame) -> int | None:
         """The place of the packet that set the frame free (its dts), less what the first one had to wait for its own.
