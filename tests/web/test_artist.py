@@ -147,10 +147,12 @@ def test_the_page_gets_pictures_and_errors(visitor: Visitor, studio: Studio, mak
         ({"at": -1}, 400, "no film is that long"),
         ({"at": "NaN"}, 400, "no film is that long"),
         ({"at": []}, 400, "number of seconds"),
+        ({"at": 10**400}, 400, "no film is that long"),
         ({"order": {"styles": [["mosaik", 1]]}}, 400, "did you mean 'mosaic'"),
         ({"order": {"styles": [["mosaic", 0]]}}, 400, "above 0"),
         ({"order": ORDER | {"strength": 7}}, 400, "from 0 to 1"),
         ({"order": ORDER | {"stroke": 0}}, 400, "stroke"),
+        ({"order": ORDER | {"stroke": 10**400}}, 400, "stroke"),
         ({"order": ORDER | {"network": "nothing"}}, 400, "no network"),
     ):
         answer = visitor.post("/api/paint", wish | change)
