@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from math import ceil
 from typing import Literal, Protocol
 
@@ -19,7 +18,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
-from vidstyle.media.ac3 import has_head
+from vidstyle.media import ac3
 from vidstyle.media.adts import AsTheIndex, audio_specific_config, has_header, is_adts, without_header
 from vidstyle.media.containers import ContainerFormat, holds
 from vidstyle.media.timestamps import MICROSECOND, count_finer
@@ -220,7 +219,7 @@ class CopyRoute:
         self._fits: Callable[[memoryview], bool] | None = None
         if (codec := codec_name(source)) in ("ac3", "eac3") and output.format.name in ("mp4", "mov"):
             # These muxers read its heads and stop at a bad one, some time after it was given: at a packet of the film.
-            self._fits = partial(has_head, enhanced=codec == "eac3")
+            self._fits = ac3.AsTheFirst(enhanced=codec == "eac3")
         self._strip: Strip | None = None
         if isinstance(source, AudioStream) and is_adts(source) and output.format.name != "mpegts":
             config = audio_specific_config(source)
