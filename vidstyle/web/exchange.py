@@ -44,7 +44,7 @@ class Request:
         if self.length is None or self.length > LARGEST_JSON:
             raise UsageError(f"requests have up to {LARGEST_JSON} bytes, and say how many")
         try:
-            value = json.loads(self.read(self.length), parse_int=float)  # infinite, where int would be too large for one
+            value = json.loads(self.read(self.length), parse_int=float)  # infinite where int is too large for one
         except (ValueError, RecursionError) as error:
             raise UsageError(f"the request is not JSON ({error})") from error
         if not isinstance(value, dict):
