@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import numbered_picture
 from tests.web.conftest import wait_for
@@ -65,6 +66,20 @@ def test_a_photograph_is_a_picture(shelf: Shelf, tmp_path: Path) -> None:
     source = put(shelf, file.read_bytes(), "photo.png")
     assert (source.kind, source.seconds, source.rate) == ("picture", None, None)
     assert number_of(shelf.picture(source, Fraction(0))) == 3
+
+
+def test_a_targa_which_only_its_name_tells_is_a_picture(shelf: Shelf, tmp_path: Path) -> None:
+    Image.fromarray(numbered_picture(3, 64, 48)).save(tmp_path / "photo.tga")
+    source = put(shelf, (tmp_path / "photo.tga").read_bytes(), "A Photo.TGA")
+    assert source.kind == "picture"
+    assert number_of(shelf.picture(source, Fraction(0))) == 3
+
+
+def test_a_playlist_leads_to_no_other_file(shelf: Shelf, make_film: MakeFilm) -> None:
+    film = make_film("private.ts", codec="libx264", pixel_format="yuv420p")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:1,\n{film}\n#EXT-X-ENDLIST\n"
+    with pytest.raises(InputError):
+        put(shelf, playlist.encode(), "list.m3u8")
 
 
 class Pipe:

@@ -36,6 +36,9 @@ _SPARE_ROOM = 256 << 20
 _PIECE = 1 << 20
 """Bytes of an upload that are in memory at once."""
 
+_TOLD_BY_NAME = (".tga",)
+"""Suffixes that uploads keep: nothing in such a file says what it is. With others, playlists would lead elsewhere."""
+
 _KEPT_PICTURES = 12
 """Frames that stay decoded, so that a slider that moves back and forth need not decode them again."""
 
@@ -120,7 +123,8 @@ class Shelf:
             raise UsageError(f"{name} has {length / 2**30:.1f} GiB; the page takes up to {LARGEST_UPLOAD >> 30} GiB")
         if shutil.disk_usage(self._folder).free < length + _SPARE_ROOM:
             raise OutputError(f"there is no room for {name} on the disk of {self._folder}; free some space")
-        source_id = secrets.token_hex(8)
+        suffix = Path(name).suffix.lower()
+        source_id = secrets.token_hex(8) + (suffix if suffix in _TOLD_BY_NAME else "")
         path = self._folder / source_id
         try:
             _save(path, length, read)
