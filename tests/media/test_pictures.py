@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def test_jpeg_says_that_transparency_is_lost(tmp_path: Path) -> None:
     warnings = copy_film(given(noise(1), alpha=[alpha]), tmp_path / "out.jpg")
     assert any("transparency" in line for line in warnings)
     assert as_rgb(first_frame(tmp_path / "out.jpg")).max() < 4
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tiff"])
+@pytest.mark.parametrize("size", [None, (64, 24)])
+def test_pictures_keep_the_shape_of_pixels(tmp_path: Path, suffix: str, size: tuple[int, int] | None) -> None:
+    source = given(noise(1, *(size or (64, 48))), pixel_aspect=Fraction(4, 3))
+    source.info = replace(source.info, width=64, height=48)
+    assert copy_film(source, tmp_path / f"out.{suffix}", options=EncodeOptions(size=size)) == []
+    with open_reader(tmp_path / f"out.{suffix}") as reader:
+        assert reader.info.pixel_aspect == Fraction(4, 3) / (2 if size else 1)
+
+
+def test_a_shape_of_pixels_that_is_lost_is_said(tmp_path: Path) -> None:
+    warnings = copy_film(given(noise(1), pixel_aspect=Fraction(4, 3)), tmp_path / "out.bmp")
+    assert warnings == ["pixels are not square (4/3): .bmp files cannot say so"]
+
+
+@pytest.mark.parametrize(("suffix", "told"), [("png", b"pHYs\0\0\0\1\0\0\0\1\0"), ("jpg", b"JFIF\0\1\2\0\0\1\0\1")])
+def test_square_pixels_are_said_too(tmp_path: Path, suffix: str, told: bytes) -> None:
+    """Left to itself FFmpeg tells of pixels that are 0:1 in PNG files, and leaves out JPEG's JFIF header."""
+    copy_film(given(noise(1)), tmp_path / f"out.{suffix}")
+    assert told in (tmp_path / f"out.{suffix}").read_bytes()
 
 
 def test_png_is_exact(tmp_path: Path) -> None:

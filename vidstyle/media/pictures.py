@@ -18,6 +18,7 @@ from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, sequence_members
 from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.shape import pixel_aspect
 
 _JFIF = ColourInfo(matrix=6, full_range=True)  # ITU-T T.871: always BT.601, always full range
 _RGB = ColourInfo(matrix=0, full_range=True)
@@ -46,6 +47,7 @@ _FORMATS = {
     ".tga": PictureFormat(encoder="targa", opaque="bgr24", with_alpha="bgra"),
     ".ppm": PictureFormat(encoder="ppm", opaque="rgb24", with_alpha=None),
 }
+_TELL_ASPECT = ("png", "mjpeg", "tiff")  # encoders whose files say how wide a pixel is shown
 _NOT_SEEN = Fraction(1, 200)  # seconds by which frames may differ in length
 _JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
 
@@ -74,6 +76,9 @@ class PictureWriter:
         self._converter = FrameConverter(pixel_format=pixels, colour=colour, alpha=self._alpha or pixels == "bgra")
         if info.has_alpha and not self._alpha:
             self._warnings.append(f"transparency is laid on black: {target.suffix} files cannot hold it")
+        self._pixel_aspect = pixel_aspect(info, options.size or (info.width, info.height))
+        if self._pixel_aspect != 1 and self._form.encoder not in _TELL_ASPECT:
+            self._warnings.append(f"pixels are not square ({self._pixel_aspect}): {target.suffix} files cannot say so")
         self._older = sequence_members(target) if self._sequence else []
         if self._sequence:
             try:
@@ -132,6 +137,7 @@ class PictureWriter:
         height, width = frame.image.shape[:2]
         context: VideoCodecContext = av.Codec(self._form.encoder, "w").create("video")
         context.width, context.height = width, height
+        context.sample_aspect_ratio = self._pixel_aspect  # square, too: PNG files would say 0:1, JPEG files lack JFIF's
         context.pix_fmt = self._pixels
         context.time_base = frame.time_base
         context.thread_count = 1  # threads over frames would hold the picture back

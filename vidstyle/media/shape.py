@@ -34,7 +34,7 @@ def output_shape(info: VideoInfo, size: tuple[int, int] | None, *, codec: av.Cod
     Matroska's), the pictures are widened or heightened to square pixels.
     """
     frame = size or (info.width, info.height)
-    aspect = _pixel_aspect(info, frame)
+    aspect = pixel_aspect(info, frame)
     if aspect == 1 or codec.canonical_name in _ASPECT_INSIDE or muxer in ("mp4", "mov"):
         return Shape(frame=frame, coded=frame, pixel_aspect=aspect)
     width, height = frame
@@ -42,8 +42,11 @@ def output_shape(info: VideoInfo, size: tuple[int, int] | None, *, codec: av.Cod
     return Shape(frame=frame, coded=coded, pixel_aspect=Fraction(1))
 
 
-def _pixel_aspect(info: VideoInfo, size: tuple[int, int]) -> Fraction:
-    """A size that is off only by the rounding to whole pixels keeps the film's own."""
+def pixel_aspect(info: VideoInfo, size: tuple[int, int]) -> Fraction:
+    """How wide a pixel is to be shown once the film is scaled to `size` (width, height).
+
+    A size that is off only by the rounding to whole pixels keeps the film's own.
+    """
     stretch = Fraction(info.width * size[1], info.height * size[0])
     rounding = Fraction(1, min(size)) + Fraction(1, 100)
     return info.pixel_aspect if abs(stretch - 1) <= rounding else info.pixel_aspect * stretch
