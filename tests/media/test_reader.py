@@ -265,16 +265,24 @@ def test_the_light_in_openexr_files_becomes_code_values(tmp_path: Path, pixel_fo
 
 def test_what_lies_behind_a_photograph_is_no_second_frame(tmp_path: Path) -> None:
     """Phones' photographs have a gain map there; the studio keeps its files without a suffix, as here."""
-    path, map_path = tmp_path / "photo", tmp_path / "map.jpg"
+    path = tmp_path / "photo"
     noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)  # no raw film, at first sight
-    Image.fromarray(noise).save(path, "JPEG")
-    Image.new("L", (16, 12), 90).save(map_path)
-    path.write_bytes(path.read_bytes() + map_path.read_bytes())
+    Image.fromarray(noise).save(path, "MPO", save_all=True, append_images=[Image.new("L", (16, 12), 90)])
     with open_reader(path) as reader:
         (frame,) = frames_of(reader)
         assert (reader.info.frames, reader.info.rate) == (1, None)
         assert not reader.warnings
     assert frame.image.shape == noise.shape
+
+
+def test_jpeg_pictures_end_to_end_are_a_film(tmp_path: Path) -> None:
+    """As cameras in a network record."""
+    path, noise = tmp_path / "film.mjpeg", np.random.default_rng(1).integers(0, 256, (5, 120, 160, 3), np.uint8)
+    with path.open("wb") as file:
+        for picture in noise:
+            Image.fromarray(picture).save(file, "JPEG")
+    with open_reader(path) as reader:
+        assert [frame.time for frame in frames_of(reader)] == [Fraction(k, 25) for k in range(5)]
 
 
 def test_png_passes_are_no_fields(tmp_path: Path) -> None:

@@ -104,8 +104,9 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
-        # A phone's JPEG file has more behind its picture, such as a gain map, which FFmpeg takes for a second one.
-        self._one_picture = self._info.container == "jpeg_pipe" and is_searchable(source)
+        # Behind a phone's photograph lies more, such as a gain map, which FFmpeg takes for a second one. The first one's
+        # head tells of it (CIPA DC-007, 5.1); those of films, JPEG pictures end to end, do not.
+        self._one_picture = self._info.container == "jpeg_pipe" and b"MPF\0" in self._film.first_packet
         self._to_srgb = None
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
             self._to_srgb = srgb_transform(self._film.first_packet)
@@ -282,7 +283,7 @@ def _describe(
         pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
         colour=frames_colour(source_colour(first)),
         bit_depth=bit_depth(first),
-        has_alpha=has_alpha(first),
+        has_alpha=has_alpha(first, codec=stream.codec_context.codec.canonical_name),
         orientation=orientation.name,
         interlaced=first.interlaced_frame and _has_fields(stream.codec_context.codec.canonical_name),
         codec=stream.codec_context.codec.canonical_name,
