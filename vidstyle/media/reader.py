@@ -104,8 +104,8 @@ class FilmReader:
         except BaseException:
             self._container.close()
             raise
-        # Behind a phone's photograph lies more, such as a gain map, which FFmpeg takes for a second one. The first one's
-        # head tells of it (CIPA DC-007, 5.1); those of films, JPEG pictures end to end, do not.
+        # Behind a phone's photograph lies more, such as a gain map, which FFmpeg takes for a second one. The first
+        # one's head tells of it (CIPA DC-007, 5.1); those of films, JPEG pictures end to end, do not.
         self._one_picture = self._info.container == "jpeg_pipe" and b"MPF\0" in self._film.first_packet
         self._to_srgb = None
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
