@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
+from PIL import Image
 
 from tests.media.reading import CORNERS, field_colours, frames_of, near, quarters, write_film
 from vidstyle.media.camera_stream import open_film
@@ -113,7 +114,7 @@ def test_alpha_stands_beside_the_picture() -> None:
         frame = VideoFrame.from_ndarray(rgba, format="rgba").reformat(
             format=pixel_format, dst_colorspace=5, dst_color_range=1
         )
-        assert has_alpha(frame)
+        assert has_alpha(frame, codec="")
         picture = RgbConverter(width=64, height=48, alpha=True, notes=Notes()).convert(frame)
         assert picture.alpha is not None
         assert np.abs(picture.alpha.astype(int) - rgba[..., 3]).max() <= 1
@@ -126,10 +127,31 @@ def test_a_palette_has_alpha_only_if_a_colour_in_use_has() -> None:
     palette[0] = (10, 20, 30, 255)
     frame.planes[1].update(palette.tobytes())
     frame.planes[0].update(bytes(frame.planes[0].buffer_size))
-    assert not has_alpha(frame)  # the unused entries are transparent
+    assert not has_alpha(frame, codec="")  # the unused entries are transparent
     palette[0, 3] = 0
     frame.planes[1].update(palette.tobytes())
-    assert has_alpha(frame)
+    assert has_alpha(frame, codec="")
+
+
+@pytest.mark.parametrize("form", ["gif", "webp"])
+def test_pictures_without_transparency_have_none_whatever_they_are_decoded_to(tmp_path: Path, form: str) -> None:
+    """Else a GIF would be written as ProRes or FFV1, for the sake of its transparency."""
+    path = tmp_path / f"opaque.{form}"
+    Image.fromarray(quarters()).save(path, lossless=True)
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert not reader.info.has_alpha
+    assert near(field_colours(frame.image), CORNERS, within=2)
+
+
+def test_transparency_that_comes_later_is_said_to_be_lost(tmp_path: Path) -> None:
+    path = tmp_path / "fades.gif"
+    opaque, clear = Image.new("P", (64, 48), 1), Image.new("P", (64, 48), 0)
+    opaque.putpalette([0, 0, 0, 200, 40, 40])
+    opaque.save(path, save_all=True, append_images=[clear], disposal=2, transparency=0, optimize=False)
+    with open_reader(path) as reader:
+        assert [frame.alpha for frame in reader] == [None, None]
+        assert reader.warnings == ["frames with transparency, lost because the first one has none: 1"]
 
 
 @pytest.mark.parametrize(("codec", "pixel_format"), [("qtrle", "rgb24"), ("png", "rgb24"), ("libx264", "yuv420p")])

@@ -48,6 +48,7 @@ SWS_MATRIX = {
 """swscale's names of H.273's matrices, whose numbers it does not know."""
 
 _FULL_BY_FORMAT = ("yuvj", "mono")
+_DECODED_WITH_ALPHA = ("gif", "webp")
 _CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
 # Interpolated chroma and exact rounding: swscale's quick path is several times faster, but rounds so coarsely that
 # a picture does not survive the way to RGB and back.
@@ -99,13 +100,17 @@ def _format(frame: VideoFrame) -> VideoFormat:
     return frame.sw_format or frame.format
 
 
-def has_alpha(frame: VideoFrame) -> bool:
-    """Whether the frame's pixel format carries transparency; for a palette, whether a colour in use is transparent."""
-    if not frame.format.has_palette:
-        return any(component.is_alpha for component in _format(frame).components)
-    indices = _bytes(frame.planes[0]).reshape(-1, abs(frame.planes[0].line_size))[:, : frame.width]
-    opacity = _bytes(frame.planes[1])[3::4]  # the palette is B, G, R, A
-    return bool((opacity[np.unique(indices)] < 255).any())
+def has_alpha(frame: VideoFrame, *, codec: str) -> bool:
+    """Whether the frame carries transparency; of what is decoded to such a format in any case, whether any is seen."""
+    if frame.format.has_palette:
+        return shows_through(frame)
+    carries = any(component.is_alpha for component in _format(frame).components)
+    return carries and (codec not in _DECODED_WITH_ALPHA or shows_through(frame))
+
+
+def shows_through(frame: VideoFrame) -> bool:
+    """Whether any of the frame's pixels is not opaque."""
+    return bool(_rows(frame.reformat(format="rgba", threads=1), 4)[..., 3].min() < 255)
 
 
 def bit_depth(frame: VideoFrame) -> int:

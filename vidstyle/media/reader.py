@@ -217,6 +217,8 @@ class FilmReader:
             if isinstance(item, CopiedPacket):
                 yield item
                 continue
+            if not info.has_alpha and has_alpha(item, codec=info.codec):
+                self._film.notes.count("frames with transparency, lost because the first one has none")
             yield self._finished(item, converter, index)
             index += 1
 
