@@ -354,6 +354,25 @@ def test_sound_whose_channels_and_rate_change_is_encoded_anew_to_its_end(tmp_pat
     assert np.mean(loud) > 0.9
 
 
+@pytest.mark.parametrize("sound", ["libmp3lame", "ac3", "mp2"])
+def test_sound_that_comes_unevenly_goes_into_avi_packet_by_packet(tmp_path: Path, sound: str) -> None:
+    whole, uneven = source_film(tmp_path / "in.mkv", sound=(sound,)), tmp_path / "uneven.mkv"
+    with av.open(str(whole)) as film, av.open(str(uneven), "w") as copy:
+        streams = [copy.add_stream_from_template(stream) for stream in film.streams]
+        heard, last = itertools.count(1), 0
+        for packet in film.demux():
+            if packet.dts is None:  # the end
+                continue
+            if packet.stream.index == 1:
+                packet.pts = packet.dts = packet.dts if next(heard) % 5 else last + 1
+                last = packet.dts
+            packet.stream = streams[packet.stream.index]
+            copy.mux(packet)
+    warnings = copy_film(reader_of(uneven), tmp_path / "out.avi")
+    assert stream_bytes(tmp_path / "out.avi", 1) == stream_bytes(whole, 1)
+    assert not any("beside the film" in line for line in warnings)
+
+
 def declared_sound(path: Path, codec: str, *, seconds: int = 1, comes: bool = False) -> Path:
     """MPEG-TS, a frame a second, that declares sound; it comes after so many seconds, or never."""
     with av.open(str(path), "w", format="mpegts") as film:

@@ -40,8 +40,8 @@ _STALE_TAGS = (
     "VENDOR_ID",
 )
 _EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
-# Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. (AVI's, as long
-# as a packet, is left out of this: there it would push all that follow.)
+# Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. AVI's is as long
+# as a packet, which plays for one tick wherever it stands.
 _APART = Fraction(1, 8000)
 _APART_IN_ASF = Fraction(1, 1000)
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
@@ -261,16 +261,20 @@ class OrderedTimes:
 
     They move by less than Matroska's tick of a millisecond, in which a packet of TrueHD and the next begin at once
     now and then: moved by a whole one, each would push the next. `moved` counts the packets that moved further than
-    their clock can tell, with those that had no time at all and are dropped.
+    their clock and the container's can tell, with those that had no time at all and are dropped.
     """
 
     def __init__(self, muxer: str) -> None:
         self.moved = 0
+        self._in_whole_ticks = muxer == "avi"
         self._apart = _APART_IN_ASF if muxer == "asf" else _APART
         self._last: dict[int, Fraction] = {}
 
     def in_order(self, packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
-        """The same packets with decoding times that increase; two subtitles may begin at once."""
+        """The same packets with decoding times that increase; two subtitles may begin at once.
+
+        Their streams' headers have been written, which settles the ticks that AVI counts in.
+        """
         for packet in packets:
             if packet.dts is None:
                 packet.dts = packet.pts
@@ -281,17 +285,23 @@ class OrderedTimes:
                 packet.pts = packet.dts
             last = self._last.get(packet.stream.index)
             if last is not None:
-                self._move_up(packet, last if packet.stream.type == "subtitle" else last + self._apart)
+                self._move_up(packet, last, self._distance(packet.stream))
             self._last[packet.stream.index] = packet.dts * packet.time_base
             yield packet
 
-    def _move_up(self, packet: Packet[Stream], earliest: Fraction) -> None:
+    def _distance(self, stream: Stream) -> Fraction:
+        if stream.type == "subtitle":
+            return Fraction(0)
+        return stream.time_base if self._in_whole_ticks and stream.time_base else self._apart
+
+    def _move_up(self, packet: Packet[Stream], last: Fraction, distance: Fraction) -> None:
         assert packet.dts is not None
         assert packet.pts is not None
+        earliest = last + distance
         behind = earliest - packet.dts * packet.time_base
         if behind <= 0:
             return
-        self.moved += behind >= packet.time_base
+        self.moved += behind >= max(packet.time_base, distance)
         count_finer(packet)
         packet.dts = ceil(earliest / MICROSECOND)
         packet.pts = max(packet.dts, packet.pts)

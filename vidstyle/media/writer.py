@@ -231,7 +231,7 @@ class FilmWriter:
             self._output.mux_one(packet)
 
     def _mux_copied(self, packets: Iterable[Packet[Any]]) -> None:
-        for packet in self._times.in_order(packets):
+        for packet in packets:
             if self._started:
                 self._mux_one_copied(packet)
                 continue
@@ -241,10 +241,11 @@ class FilmWriter:
                 self._start()
 
     def _mux_one_copied(self, packet: Packet[Any]) -> None:
-        try:
-            self._output.mux_one(packet)
-        except av.error.InvalidDataError:
-            self._refused += 1  # damaged in the source, in a way that this container cannot hold
+        for timed in self._times.in_order([packet]):
+            try:
+                self._output.mux_one(timed)
+            except av.error.InvalidDataError:
+                self._refused += 1  # damaged in the source, in a way that this container cannot hold
 
     def _start(self) -> None:
         """Open the file, once the encoder has something for it: before that it would be one that does not play."""
