@@ -75,6 +75,12 @@ class Visitor:
         wait_for(lambda: self.job(job_id)["state"] in states)
         return self.job(job_id)
 
+    def wait_until_recorded(self) -> None:
+        """Until the film that is being recorded live has some pictures."""
+        wait_for(lambda: "recording to" in self.get("/api/live").json["said"])
+        enough = self.get("/api/live").json["delivered"] + 3
+        wait_for(lambda: self.get("/api/live").json["delivered"] >= enough)
+
 
 def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
     until = time.monotonic() + timeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import urllib.request
 from collections.abc import Callable
@@ -65,6 +66,71 @@ def test_the_settings_reach_the_session(visitor: Visitor, studio) -> None:
     assert visitor.get("/api/live").json["order"]["strength"] == 0.25, "whoever turns it"
     assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200, "a new one instead"
     assert visitor.get("/api/live").json["session"] != before["session"]
+
+
+def go_live(visitor: Visitor) -> None:
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200
+    wait_for(lambda: state(visitor) == "live")
+
+
+def kept(visitor: Visitor) -> list[str]:
+    return [job["kind"] for job in visitor.get("/api/jobs").json["jobs"]]
+
+
+def test_what_is_on_air_is_recorded_among_the_finished_films(visitor: Visitor, tmp_path: Path) -> None:
+    go_live(visitor)
+    assert visitor.post("/api/live/record", {"on": True}).json["recording"]
+    visitor.wait_until_recorded()
+    assert visitor.post("/api/live/record", {"on": True}).json["recording"], "by another page: it goes on"
+    visitor.post("/api/live/snapshot")
+    wait_for(lambda: visitor.get("/api/live").json["kept"] == 1)
+    assert not visitor.post("/api/live/record", {"on": False}).json["recording"]
+    wait_for(lambda: visitor.get("/api/live").json["kept"] == 2)
+    assert kept(visitor) == ["film", "picture"]
+    for job, kind in zip(visitor.get("/api/jobs").json["jobs"], ("video/mp4", "image/png"), strict=True):
+        result = visitor.get(f"/api/jobs/{job['id']}/result")
+        assert (job["state"], result.headers["Content-Type"]) == ("done", kind)
+        assert result.body == (tmp_path / "films" / job["name"]).read_bytes()
+    visitor.post("/api/live/record", {"on": True})
+    visitor.wait_until_recorded()
+    assert visitor.post("/api/live/stop").json == {"state": "off"}
+    assert kept(visitor) == ["film", "film", "picture"], "the end of the session is that of its film"
+    assert len(list((tmp_path / "films").iterdir())) == 3
+    assert visitor.post("/api/live/record", {"on": True}).status == 404
+
+
+def test_what_a_command_to_the_page_for_obs_records_goes_there_too(visitor: Visitor, tmp_path: Path) -> None:
+    def command(name: str) -> None:
+        body = json.dumps({"command": name}).encode()
+        url = f"{visitor.get('/api/live').json['address']}control"
+        urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=10)
+
+    go_live(visitor)
+    command("snapshot")
+    command("record")
+    visitor.wait_until_recorded()
+    command("record")
+    command("mirror")
+    wait_for(lambda: visitor.get("/api/live").json["kept"] == 2)
+    assert visitor.get("/api/live").json["mirror"], "other commands are the session's"
+    assert sorted(file.suffix for file in (tmp_path / "films").iterdir()) == [".mp4", ".png"]
+
+
+def test_a_recording_that_fails_is_said_at_once_and_at_the_end(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidstyle.live.recorder.dated_name", lambda suffix: f"taken{suffix}")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "taken.mp4").write_text("mine")
+    go_live(visitor)
+    assert visitor.get("/api/live").json["said"] == ""
+    visitor.post("/api/live/record", {"on": True})
+    wait_for(lambda: "recording failed" in visitor.get("/api/live").json["said"])
+    wait_for(lambda: not visitor.get("/api/live").json["recording"])
+    stopped = visitor.post("/api/live/stop").json
+    assert (stopped["state"], "taken.mp4 exists" in stopped["error"]) == ("failed", True)
+    assert kept(visitor) == []
+    assert (tmp_path / "films" / "taken.mp4").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

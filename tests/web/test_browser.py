@@ -122,6 +122,11 @@ def test_the_controls_are_the_running_sessions(hand: Hand, visitor: Visitor, stu
     wait_for(lambda: control.settings.styles == (("waves", 1.0), ("mosaic", 1.0)))
     control.perform("mix", [["waves", 3], ["mosaic", 1]])  # another page, or a button of a Stream Deck
     hand.wait("document.querySelector('#mix .share').textContent === '75 %'")
+    hand.click("#record")
+    hand.wait("document.getElementById('record').textContent === 'Stop recording'")
+    visitor.wait_until_recorded()
+    hand.click("#record")
+    hand.wait("document.getElementById('jobs').innerText.includes('Recorded live')")
     before = hand.wait(STREAM)
     assert visitor.post("/api/live/start", {"camera": "synthetic", "order": {"styles": [["mosaic", 1]]}}).status == 200
     hand.wait(f"{STREAM} && {STREAM} !== {before!r}")

@@ -8,14 +8,17 @@ import secrets
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import BackendError, UsageError, VidstyleError
 from vidstyle.media.camera import SYNTHETIC, camera_names
 from vidstyle.style_library import Library
 from vidstyle.web.exchange import NothingThere
+from vidstyle.web.jobs import Jobs
 from vidstyle.web.order import Engines, Order
 from vidstyle.web.shelf import Shelf
 
@@ -37,7 +40,7 @@ _SHOWN = ("fps_now", "latency_ms", "size", "backend", "device", "precision", "de
 @dataclass
 class _Session:
     """`asked` is the camera as the page names it, `camera` what the session is told to open, `spoken` what its
-    user calls it."""
+    user calls it. `words` is the loop's last line, `keeps` whether anything was to be recorded, `kept` what is."""
 
     asked: str
     camera: str
@@ -46,6 +49,9 @@ class _Session:
     virtual: bool
     loop: LiveLoop
     page: MjpegPage
+    words: deque[str]
+    keeps: bool = False
+    kept: set[Path] = field(default_factory=set)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     thread: threading.Thread | None = None
     error: str = ""
@@ -66,12 +72,17 @@ class _Session:
 class Broadcast:
     """At most one live session at a time. Thread-safe."""
 
-    def __init__(self, library: Library, engines: Engines, shelf: Shelf, *, obs_port: int = OBS_PORT) -> None:
+    def __init__(
+        self, library: Library, engines: Engines, shelf: Shelf, jobs: Jobs, *, obs_port: int = OBS_PORT
+    ) -> None:
+        """What is recorded goes to `jobs`, among what else was painted."""
         self._library = library
         self._engines = engines
         self._shelf = shelf
+        self._jobs = jobs
         self._obs_port = obs_port
         self._lock = threading.Lock()
+        self._keeping = threading.Lock()
         self._session: _Session | None = None
 
     def start(self, camera: str, order: Order, *, mirror: bool = False, virtual: bool = False) -> None:
@@ -95,17 +106,22 @@ class Broadcast:
             stroke=order.stroke, stabilize=order.stabilize, camera=source, loop=True, mirror=mirror,
             backend=self._engines.backend, device=self._engines.device, precision=self._engines.precision,
         )  # fmt: skip
+        session: _Session
+        words = deque[str](maxlen=1)
         with self._lock:
-            loop = live.make_loop(options, library=self._library)
+            loop = live.make_loop(options, library=self._library, say=words.append)
             self._end()  # before page and outputs are made, which may need its port and devices
             address = f"http://127.0.0.1:{self._obs_port if _is_free(self._obs_port) else 0}"
-            page = mjpeg.MjpegPage(address, status=loop.as_json, perform=loop.control.perform)
+            page = mjpeg.MjpegPage(
+                address, status=loop.as_json, perform=lambda command, value: self._perform(session, command, value)
+            )
             outputs, _ = live.make_outputs(("virtual",) if virtual else (), loop)
             session = _Session(
-                asked=camera, camera=source, spoken=spoken, network=order.network, virtual=virtual, loop=loop, page=page
-            )
+                asked=camera, camera=source, spoken=spoken, network=order.network, virtual=virtual,
+                loop=loop, page=page, words=words,
+            )  # fmt: skip
             session.thread = threading.Thread(
-                target=_run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
+                target=self._run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
             )
             self._session = session
             session.thread.start()
@@ -122,6 +138,14 @@ class Broadcast:
         control.keep_colors(order.keep_colors)
         control.stabilize(order.stabilize)
         control.mirror(mirror)
+
+    def record(self, on: bool) -> None:
+        """Begin a film of what is on air, or end it: then it is a done job. Raises NothingThere, OutputError."""
+        self._record(self._running(), on)
+
+    def snapshot(self) -> None:
+        """Keep the next picture that is painted, in the same way. Raises NothingThere, OutputError."""
+        self._snapshot(self._running())
 
     def stop(self) -> None:
         """End what runs, if anything does."""
@@ -148,6 +172,7 @@ class Broadcast:
         if session is None:
             return {"state": "off"}
         values = session.loop.as_json()
+        self._collect(session)
         runs = session.thread is not None and session.thread.is_alive()
         state = "live" if session.loop.has_begun else "starting"
         camera, (host, port) = values["camera"], session.page.address
@@ -159,6 +184,9 @@ class Broadcast:
             "virtual": session.virtual,
             "order": asdict(session.order()),
             "mirror": session.loop.control.settings.mirror,
+            "recording": session.loop.control.settings.recording is not None,
+            "kept": len(session.kept),
+            "said": session.in_users_words("".join(session.words)) if session.keeps else "",
             "error": session.in_users_words(session.error),
             "camera": f"{session.spoken}, {camera['granted']}" if camera else "",
             "camera_message": session.in_users_words(values["camera_message"]),
@@ -176,6 +204,53 @@ class Broadcast:
             raise UsageError(f"{source.name} does not move; choose a film or a camera")
         return str(self._shelf.file(source)), source.name
 
+    def _perform(self, session: _Session, command: str, value: Any) -> None:
+        """For the page for OBS: what it has recorded goes where everything goes."""
+        control = session.loop.control
+        if command == "record" and isinstance(value, bool | None):
+            self._record(session, not control.settings.recording if value is None else value)
+        elif command == "snapshot" and value is None:
+            self._snapshot(session)
+        else:
+            control.perform(command, value)
+
+    def _record(self, session: _Session, on: bool) -> None:
+        with self._keeping:
+            control = session.loop.control
+            if on and not control.settings.recording:
+                control.record(self._new_name(session, ".mp4"))
+            elif not on:
+                control.record(False)
+
+    def _snapshot(self, session: _Session) -> None:
+        session.loop.control.snapshot(self._new_name(session, ".png"))
+
+    def _new_name(self, session: _Session, suffix: str) -> str:
+        from vidstyle.live.recorder import dated_name
+
+        path = self._jobs.make_folder() / dated_name(suffix)
+        session.words.clear()
+        session.keeps = True
+        return str(path)
+
+    def _collect(self, session: _Session) -> None:
+        """Take up among the jobs what has become whole: until then a recording has another name."""
+        values = session.loop.as_json()
+        with self._keeping:
+            for path in map(Path, values["recordings"] + values["snapshots"]):
+                if path not in session.kept and path.exists():
+                    session.kept.add(path)
+                    self._jobs.keep(path, session.order())
+
+    def _run(self, session: _Session, outputs: list[Any]) -> None:
+        try:
+            session.loop.run(outputs)
+        except VidstyleError as error:
+            session.error = str(error)
+        except Exception as error:  # a library's, or our own: the page says it, the studio goes on
+            session.error = f"unexpected {type(error).__name__}: {error}"
+        self._collect(session)
+
     def _running(self) -> _Session:
         session = self._session
         if session is None or session.thread is None or not session.thread.is_alive():
@@ -183,19 +258,12 @@ class Broadcast:
         return session
 
     def _end(self) -> None:
-        if self._session and self._session.thread:
-            self._session.loop.control.quit()
-            self._session.thread.join(_PATIENCE)
-        self._session = None
-
-
-def _run(session: _Session, outputs: list[Any]) -> None:
-    try:
-        session.loop.run(outputs)
-    except VidstyleError as error:
-        session.error = str(error)
-    except Exception as error:  # a library's, or our own: the page says it, the studio goes on
-        session.error = f"unexpected {type(error).__name__}: {error}"
+        session = self._session
+        if session and session.thread:
+            session.loop.control.quit()
+            session.thread.join(_PATIENCE)
+        if session and not session.error:  # else it is still to be said
+            self._session = None
 
 
 def _is_free(port: int) -> bool:

@@ -34,10 +34,13 @@ Render = Callable[..., RenderReport]
 
 @dataclass
 class Job:
-    """One film or picture on its way. `discard` is set where its user wants nothing of it any more."""
+    """One film or picture on its way. `discard` is set where its user wants nothing of it any more.
+
+    What was painted live has no `source`, `command` and `report`.
+    """
 
     id: str
-    source: Source
+    source: Source | None
     order: Order
     target: Path
     command: str
@@ -53,8 +56,7 @@ class Job:
         progress, report = self.progress, self.report
         return {
             "id": self.id,
-            "source": self.source.name,
-            "kind": self.source.kind,
+            "kind": "picture" if self.target.suffix == ".png" else "film",
             "name": self.target.name,
             "styles": [list(style) for style in self.order.styles],
             "command": self.command,
@@ -72,7 +74,7 @@ class Job:
 
 
 class Jobs:
-    """Thread-safe. Finished films lie in `folder`, which is made when the first job comes."""
+    """Thread-safe. Finished films lie in `folder`, which is made when the first one comes."""
 
     def __init__(
         self, library: Library, engines: Engines, shelf: Shelf, *, folder: Path, render: Render = render
@@ -91,10 +93,7 @@ class Jobs:
     def start(self, source: Source, order: Order) -> Job:
         """Append a job. Raises UsageError, StyleError, OutputError before anything is painted."""
         order.look(self._library, self._library.network(order.network))
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {self.folder} cannot be made: {error.strerror or error}") from error
+        self.make_folder()
         with self._changed:
             target = self._free_name(source, order)
             command = self.command(source, order, target.name)
@@ -102,6 +101,20 @@ class Jobs:
             self._jobs[job.id] = job
             self._changed.notify_all()
         return job
+
+    def keep(self, target: Path, order: Order) -> None:
+        """Take up a film or picture that was painted live, as a job that is done."""
+        job = Job(id=secrets.token_hex(8), source=None, order=order, target=target, command="", state="done")
+        with self._changed:
+            self._jobs[job.id] = job
+
+    def make_folder(self) -> Path:
+        """Where everything goes that is kept. Raises OutputError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the folder {self.folder} cannot be made: {error.strerror or error}") from error
+        return self.folder
 
     def command(self, source: Source, order: Order, target: str = "") -> str:
         """What to type to have the same in a terminal."""
@@ -163,6 +176,7 @@ class Jobs:
             if progress.frames:
                 job.state = "painting"
 
+        assert job.source  # it was waiting
         state: State = "failed"
         try:
             job.report = self._render(

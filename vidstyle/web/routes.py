@@ -144,6 +144,17 @@ def _turn_live(studio: Studio, request: Request) -> Answer:
     return Json(value=studio.broadcast.to_json())
 
 
+def _record_live(studio: Studio, request: Request) -> Answer:
+    studio.broadcast.record(request.json().get("on") is True)
+    return Json(value=studio.broadcast.to_json())
+
+
+def _snapshot_live(studio: Studio, request: Request) -> Answer:
+    request.json()
+    studio.broadcast.snapshot()
+    return Json(value=studio.broadcast.to_json())
+
+
 def _stop_live(studio: Studio, request: Request) -> Answer:
     request.json()
     studio.broadcast.stop()
@@ -188,5 +199,7 @@ _ROUTES = [
     Route("GET", re.compile("/api/live/stream"), _live_stream),
     Route("POST", re.compile("/api/live/start"), _start_live),
     Route("POST", re.compile("/api/live/look"), _turn_live),
+    Route("POST", re.compile("/api/live/record"), _record_live),
+    Route("POST", re.compile("/api/live/snapshot"), _snapshot_live),
     Route("POST", re.compile("/api/live/stop"), _stop_live),
 ]

@@ -48,7 +48,7 @@ class Studio:
         self.shelf = Shelf(self._uploads.path)
         self.artist = Artist(self.library, engines)
         self.jobs = Jobs(self.library, engines, self.shelf, folder=folder)
-        self.broadcast = Broadcast(self.library, engines, self.shelf, obs_port=obs_port)
+        self.broadcast = Broadcast(self.library, engines, self.shelf, self.jobs, obs_port=obs_port)
         self._previews: dict[str, bytes] = {}
         self._painting = threading.Lock()
 

@@ -177,6 +177,7 @@ function about(job) {
       return `${job.frames}${total} frames · ${rate} a second${left}`;
     }
     case "done": {
+      if (job.seconds === null) return job.kind === "film" ? "Recorded live" : "Taken live";
       const what = job.kind === "film" ? `${job.frames_out} frames` : "Painted";
       return [`${what} in ${clock(job.seconds)}`, job.engine].filter(Boolean).join(" · ");
     }

@@ -6,9 +6,10 @@ const byId = (id) => document.getElementById(id);
 const OFTEN = 1000, SELDOM = 3000; // ms between two looks at the session, and where the studio does not answer
 
 export class Live {
-  constructor(order, stage) {
+  constructor(order, stage, jobs) {
     this.order = order;
     this.stage = stage;
+    this.jobs = jobs;
     this.shown = false;
     this.runs = false;
     this.looking = 0;
@@ -17,7 +18,11 @@ export class Live {
     this.turns = 0;
     this.said = "";
     this.adopting = false;
+    this.recording = false;
+    this.kept = "";
     byId("live-toggle").addEventListener("click", () => (this.runs ? this.stop() : this.start()));
+    byId("record").addEventListener("click", () => this.keep("record", { on: !this.recording }));
+    byId("snapshot").addEventListener("click", () => this.keep("snapshot"));
     byId("copy-obs").addEventListener("click", (event) => copy(byId("obs").textContent, event.target));
     byId("mirror").addEventListener("input", () => this.turn());
     byId("live-picture").addEventListener("error", () => {
@@ -92,6 +97,15 @@ export class Live {
     byId("live-toggle").disabled = false;
   }
 
+  /** Record what is on air, or take a picture of it; what is whole stands among the jobs. */
+  async keep(what, values) {
+    try {
+      this.follow(await post(`/api/live/${what}`, values), false);
+    } catch (error) {
+      complain(error);
+    }
+  }
+
   /** The controls were turned: tell the session, one request at a time, the last one for certain; but not before
       they say what is on air. */
   async turn() {
@@ -138,10 +152,12 @@ export class Live {
   follow(state, current = true) {
     const ran = this.runs;
     this.runs = state.state === "starting" || state.state === "live";
-    byId("live-toggle").textContent = this.runs ? "Stop" : "Start the camera";
+    byId("live-toggle").textContent = this.runs ? "Stop" : "Start";
     byId("live-toggle").classList.toggle("ending", this.runs);
     byId("mode-live").classList.toggle("on-air", this.runs);
     byId("figures").hidden = !this.runs;
+    byId("keeping").hidden = state.state !== "live";
+    this.showKept(state);
     byId("camera").disabled = this.runs;
     byId("virtual").disabled = this.runs || !byId("virtual-hint").hidden;
     clearTimeout(this.looking);
@@ -151,6 +167,17 @@ export class Live {
     this.order.lockNetwork(this.runs);
     if (this.runs) this.showSession(state, current);
     else this.showNothing(state, ran);
+  }
+
+  /** Whether it is recorded, and what the session says of that; the jobs say what is whole. */
+  showKept(state) {
+    const kept = `${state.session} ${state.kept}`;
+    this.recording = this.runs && state.recording;
+    byId("record").textContent = this.recording ? "Stop recording" : "Record";
+    byId("record").classList.toggle("recording", this.recording);
+    byId("said").textContent = this.runs ? state.said : "";
+    if (this.kept !== kept) this.jobs.look();
+    this.kept = kept;
   }
 
   /** The controls say what is on air, whoever turned it last; nothing is turned on air by that. */

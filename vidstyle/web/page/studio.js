@@ -19,7 +19,7 @@ class Studio {
     this.order = new Order(cards, values.networks, chosen);
     this.stage = new Stage(this.order);
     this.jobs = new Jobs(this.order, this.stage, values.folder);
-    this.live = new Live(this.order, this.stage);
+    this.live = new Live(this.order, this.stage, this.jobs);
     new Gallery(byId("styles"), this.order);
     values.sources.forEach((source) => this.add(source));
     this.listen();
