@@ -111,6 +111,17 @@ def test_times_on_no_grid_are_nearly_kept_in_avi(tmp_path: Path) -> None:
     assert all(abs(time - Fraction(ms, 1000)) <= Fraction(1, 60) for time, ms in zip(shown, stamps, strict=True))
 
 
+@pytest.mark.parametrize("frames", [60_001, 60_002])
+def test_a_pause_that_avi_cannot_hold_is_refused_in_words(tmp_path: Path, frames: int) -> None:
+    reader = given(noise(2), pts=[0, frames])
+    if frames == 60_001:
+        copy_film(reader, tmp_path / "out.avi", options=exact("mpeg4"))
+        assert packet_times(tmp_path / "out.avi") == [0, Fraction(60_001, 25)]
+    else:
+        with pytest.raises(OutputError, match="AVI cannot hold the film's pause of 2400 s; write mp4 or mkv"):
+            copy_film(reader, tmp_path / "out.avi", options=exact("mpeg4"))
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_a_film_that_begins_late_still_does(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out.{suffix}"

@@ -26,7 +26,8 @@ from vidstyle.media.shape import Shape
 
 _SECONDS_BETWEEN_KEYFRAMES = 5
 _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
-_FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms; AVI has at most 65535 empty ones before the next
+_FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms
+_LONGEST_PAUSE = 60_000  # empty frames, as many as FFmpeg puts into AVI before the next one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,9 @@ class VideoEncoder:
             # Two frames can fall on one tick of a coarser clock (GIF, AVI); none may be lost.
             pts = max(pts, self._last_pts + 1)
             self._spacing = pts - self._last_pts
+            if self._settings.muxer == "avi" and self._spacing > _LONGEST_PAUSE + 1:
+                pause = float(self._spacing * self._settings.time_base)
+                raise OutputError(f"AVI cannot hold the film's pause of {pause:.0f} s; write mp4 or mkv instead")
             self._longest = max(self._longest, self._spacing)
         else:
             self._first_pts = pts

@@ -40,8 +40,8 @@ _STALE_TAGS = (
     "VENDOR_ID",
 )
 _EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
-# Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. AVI's is as long
-# as a packet, which plays for one tick wherever it stands.
+# Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. AVI's is as
+# long as a packet, which plays for one tick wherever it stands.
 _APART = Fraction(1, 8000)
 _APART_IN_ASF = Fraction(1, 1000)
 _MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
