@@ -6,6 +6,8 @@ Tags are believed. Where a stream says nothing:
 - range: full for RGB and for JPEG's formats, limited for everything else;
 - primaries: those that belong to the matrix; transfer: BT.709's curve.
 
+Floating point is light and gets sRGB's curve: OpenEXR, Radiance's HDR and PFM hold no code values.
+
 Pictures of BT.709 and BT.601 keep their own primaries and curve, only matrix and range are undone. PQ, HLG and
 wider primaries are mapped to BT.709 (`tonemap`). So a reader's frames are always RGB as `ColourInfo` of
 `frames_colour` says.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -48,6 +51,8 @@ SWS_MATRIX = {
 """swscale's names of H.273's matrices, whose numbers it does not know."""
 
 _FULL_BY_FORMAT = ("yuvj", "mono")
+_FLOATS = ("f16", "f32")
+_SRGB_CURVE = 13
 _DECODED_WITH_ALPHA = ("gif", "webp")
 _CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
 # Interpolated chroma and exact rounding: swscale's quick path is several times faster, but rounds so coarsely that
@@ -60,7 +65,8 @@ _PLANAR = "gbrp"
 def source_colour(frame: VideoFrame) -> ColourInfo:
     """What the code values of a decoded frame mean, by its tags and, where it has none, by the rule above."""
     name = _format(frame).name
-    full_range = frame.color_range == ColorRange.JPEG or name.startswith(_FULL_BY_FORMAT) or _is_rgb(frame)
+    light = _is_light(frame)
+    full_range = frame.color_range == ColorRange.JPEG or name.startswith(_FULL_BY_FORMAT) or _is_rgb(frame) or light
     hd = frame.width >= 1280 or frame.height >= 720
     matrix = frame.colorspace
     untagged = matrix in UNSPECIFIED
@@ -74,7 +80,7 @@ def source_colour(frame: VideoFrame) -> ColourInfo:
     return ColourInfo(
         matrix=matrix,
         primaries=primaries,
-        transfer=transfer,
+        transfer=_SRGB_CURVE if light else transfer,
         full_range=full_range,
         assumed=untagged and not _is_rgb(frame) and len(_format(frame).components) >= 3,
     )
@@ -93,6 +99,10 @@ def _needs_cube(source: ColourInfo) -> bool:
 
 def _is_rgb(frame: VideoFrame) -> bool:
     return _format(frame).is_rgb or _format(frame).has_palette
+
+
+def _is_light(frame: VideoFrame) -> bool:
+    return any(kind in _format(frame).name for kind in _FLOATS)
 
 
 def _format(frame: VideoFrame) -> VideoFormat:
@@ -152,6 +162,8 @@ class RgbConverter:
         if source.matrix not in SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
+        if _is_light(frame):
+            frame = _coded(frame)
         image: ImageArray | None = None
         if self._to_bt709 and _needs_cube(source):
             image = self._through_cube(frame, source)
@@ -227,6 +239,24 @@ class _CubeFilter:
         self._graph.vpush(frame)
         frame.pts = pts
         return self._graph.vpull()
+
+
+def _coded(light: VideoFrame) -> VideoFrame:
+    """Light as sRGB's code values (IEC 61966-2-1), cut off at white."""
+    if len(light.format.components) == 1:  # grey, which swscale would turn to RGB as if it had the limited range
+        grey = np.asarray(light.reformat(format="grayf32le", threads=1).to_ndarray(), np.float32)
+        light = VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="gbrpf32le")
+    levels = light.reformat(format="rgba64le", threads=1).to_ndarray()
+    levels[..., :3] = _srgb_curve()[levels[..., :3]]
+    return VideoFrame.from_ndarray(levels, format="rgba64le")
+
+
+@cache
+def _srgb_curve() -> npt.NDArray[np.uint16]:
+    """Light in 16 bits to code values in 16 bits."""
+    light = np.linspace(0, 1, 2**16)
+    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray((code * (2**16 - 1)).round(), np.uint16)
 
 
 def _rows(frame: VideoFrame, channels: int) -> ImageArray:

@@ -125,9 +125,7 @@ class FilmDecoder:
         self._context.thread_type = "AUTO"
         if self._context.is_hwaccel:
             self._context.thread_count = 1  # the work is done elsewhere; each thread would hold frames there
-        # OpenEXR holds light, not code values: shown as they are, its pictures would be far too dark.
-        light = {"apply_trc": "iec61966_2_1"} if self._context.name == "exr" else {}
-        self._context.options = {"max_pixels": str(max_pixels), **light}
+        self._context.options = {"max_pixels": str(max_pixels)}
         self.failures = 0
         self.frames = 0
         self.refused = False
