@@ -75,6 +75,29 @@ def test_a_jpeg_photograph_too(tmp_path: Path) -> None:
     assert np.abs(frame.image.astype(int) - in_srgb(image)).max() <= 3
 
 
+def grey_profile() -> bytes:
+    """Of values that are light itself: black is 0, and half of white is a middle grey."""
+    curve, white = b"curv" + bytes(8), b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    tags = struct.pack(">I4sII4sII", 2, b"kTRC", 156, len(curve), b"wtpt", 156 + len(curve), len(white))
+    body = tags + curve + white
+    head = struct.pack(">II", 128 + len(body), 0) + b"\x02\x40\0\0" + b"mntrGRAYXYZ "
+    return (head + bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)).ljust(128, b"\0") + body
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
+def test_grey_pictures_have_profiles_of_their_own(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"scan.{form.lower()}"
+    path.write_bytes(encoded(grey_profile(), form, np.full((32, 32), 128, np.uint8)))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert any("to sRGB" in line for line in reader.warnings)
+    assert np.abs(frame.image.astype(int) - 188).max() <= 2  # 255 * (1.055 * 0.502 ** (1 / 2.4) - 0.055)
+
+
+def test_a_grey_profile_says_nothing_of_colours() -> None:
+    assert srgb_transform(encoded(grey_profile())) is None
+
+
 def test_transparency_stays(tmp_path: Path) -> None:
     path = tmp_path / "logo.png"
     path.write_bytes(encoded(p3_profile(), image=np.dstack([COLOURS, np.array([[0, 60, 120, 180, 255]], np.uint8)])))

@@ -33,7 +33,8 @@ class SrgbTransform:
         """(H, W, 3) uint8 RGB to the same in sRGB."""
         from PIL import Image
 
-        return np.array(self.transform.apply(Image.fromarray(image)))  # a copy: Pillow's own memory is read only
+        given = image[..., 0] if self.transform.input_mode == "L" else image
+        return np.array(self.transform.apply(Image.fromarray(given)))  # a copy: Pillow's own memory is read only
 
 
 def srgb_transform(encoded: bytes) -> SrgbTransform | None:
@@ -46,9 +47,12 @@ def srgb_transform(encoded: bytes) -> SrgbTransform | None:
     try:
         with opened(BytesIO(encoded)) as picture:
             profile = ImageCms.getOpenProfile(BytesIO(picture.info["icc_profile"]))
-        if profile.profile.xcolor_space.strip() != "RGB":  # ink or grey, which whoever decoded it has made RGB
+            is_grey = len(picture.getbands()) < 3
+        space = profile.profile.xcolor_space.strip()
+        if space != "RGB" and not (space == "GRAY" and is_grey):  # ink, which whoever decoded it has made RGB
             return None
-        found = SrgbTransform(name=ImageCms.getProfileDescription(profile).strip(), transform=to_srgb(profile, "RGB"))
+        transform = to_srgb(profile, "RGB" if space == "RGB" else "L")
+        found = SrgbTransform(name=ImageCms.getProfileDescription(profile).strip(), transform=transform)
     except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
         return None  # Pillow knows fewer kinds of files than FFmpeg, and damaged ones are no business of this module
     steps = np.arange(0, 256, 17, dtype=np.uint8)
