@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from tests.conftest import add_style
 from tests.web.conftest import ENGINES, ORDER, Visitor, wait_for
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
@@ -157,6 +158,23 @@ def test_the_page_gets_pictures_and_errors(visitor: Visitor, studio: Studio, mak
     ):
         answer = visitor.post("/api/paint", wish | change)
         assert (answer.status, words in answer.error, "\n" in answer.error) == (status, True, False), (change, answer)
+
+
+def test_the_engines_are_fitted_to_the_styles_that_there_are(
+    studio: Studio, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.warm_up()
+    first = studio.artist._painters["live"]
+    studio.to_json()
+    studio.warm_up()
+    assert studio.artist._painters["live"] is first, "nothing is new"
+    extra = add_style(tmp_path / "own", "extra", {"live": library.style("waves", library.network()).vector})
+    monkeypatch.setattr(library, "roots", (tmp_path / "own", *library.roots))
+    assert "extra" in [style["name"] for style in studio.to_json()["styles"]]
+    painting = studio.artist.paint("", lambda: GREY, Order(styles=(("extra", 1.0),)))
+    assert painting.jpeg
+    assert extra / "live.npy" in studio.artist._painters["live"].network.vectors
+    assert not first._engines, "what was there is given back"
 
 
 def test_without_effort_the_first_picture_is_ready(studio: Studio) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import add_style
 from tests.live.browser import CHROMIUM, Browser
 from tests.web.conftest import Visitor, wait_for
+from vidstyle.style_library import Library
 from vidstyle.web.studio import Studio
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
@@ -151,6 +153,26 @@ def test_a_page_that_is_loaded_anew_goes_on(hand: Hand, visitor: Visitor) -> Non
     hand.do("window.old = true; location.reload()")
     hand.wait(f"!window.old && {STREAM}")
     assert hand.do(f"return {ON_AIR}") == "waves"
+
+
+def test_styles_that_come_and_go_meanwhile_are_seen(
+    hand: Hand, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand.painted()
+    add_style(tmp_path / "own", "extra", {"live": library.style("waves", library.network()).vector})
+    before = library.roots
+    monkeypatch.setattr(library, "roots", (tmp_path / "own", *before))
+    hand.do("dispatchEvent(new Event('focus'))")
+    hand.wait("document.querySelectorAll('.style').length === 3")
+    assert hand.do(f"return {ON_AIR}") == "mosaic"
+    hand.click(".style[data-style=extra]")
+    hand.wait("document.getElementById('command').textContent.includes('-s extra')")
+    hand.painted()
+    monkeypatch.setattr(library, "roots", before)
+    hand.do("dispatchEvent(new Event('focus'))")
+    hand.wait("document.querySelectorAll('.style').length === 2")
+    assert hand.do(f"return {ON_AIR}") == "mosaic"
+    assert hand.do("return document.getElementById('message').hidden")
 
 
 def test_the_gallery_stays_where_it_was_scrolled(hand: Hand) -> None:

@@ -36,6 +36,8 @@ class Artist:
         self._library = library
         self._engines = engines
         self._painters: dict[str, Painter] = {}
+        self._known: object = None
+        self._are_stale = False
         self._painting = threading.Lock()
         self._numbers = itertools.count()
         self._newest: dict[str, int] = {}
@@ -57,13 +59,22 @@ class Artist:
             if self._newest.get(page) == number:
                 del self._newest[page]
 
+    def refit(self, known: object) -> None:
+        """Make new engines for the next picture if `known`, all networks and styles, is not what it was: they are
+        fitted to the styles that there were."""
+        if known != self._known:
+            self._known = known
+            self._are_stale = True
+
     def close(self) -> None:
         """Give back the engines, after the picture in hand."""
         self._closed = True
         with self._painting:
-            for painter in self._painters.values():
-                painter.close()
-            self._painters.clear()
+            self._forget_painters()
+
+    def _forget_painters(self) -> None:
+        while self._painters:
+            self._painters.popitem()[1].close()
 
     def _paint(self, picture: ImageArray, order: Order) -> Painting:
         began = time.perf_counter()
@@ -75,6 +86,9 @@ class Artist:
         return Painting(jpeg=encode_jpeg(painted), seconds=seconds, engine=engine)
 
     def _painter(self, network: str) -> Painter:
+        if self._are_stale:
+            self._are_stale = False
+            self._forget_painters()
         if network not in self._painters:
             engines = self._engines
             self._painters[network] = Painter(

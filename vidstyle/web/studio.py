@@ -12,6 +12,7 @@ from vidstyle import __version__
 from vidstyle.cache import cache_folder
 from vidstyle.errors import OutputError, StyleError
 from vidstyle.media.part_file import check_writable
+from vidstyle.networks.network import Network
 from vidstyle.previews import FILE, paint_preview
 from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_STYLE, StyleCard
@@ -54,27 +55,32 @@ class Studio:
 
     def warm_up(self) -> None:
         """Paint what the page shows first, so that it is ready when the page asks. Raises StyleError, BackendError."""
+        self._look_around()
         scene = self.shelf.find(SCENE)
         order = Order(styles=((DEFAULT_STYLE, 1.0),))
         self.artist.paint("", lambda: self.shelf.picture(scene, Fraction(0)), order)
 
     def to_json(self) -> dict[str, Any]:
-        """What the page needs to begin. Raises StyleError."""
-        networks = [name for name in NETWORKS if any((r / "networks" / name).is_dir() for r in self.library.roots)]
-        names = {network: set(self.library.names(self.library.network(network))) for network in networks}
-        styles = [
-            _describe(card, [network for network in networks if card.name in names[network]])
-            for card in self.library.cards()
-        ]
+        """What the page needs to begin, or to go on. Raises StyleError."""
+        networks, cards = self._look_around()
+        names = {network.name: set(self.library.names(network)) for network in networks}
+        styles = [_describe(card, [network for network in names if card.name in names[network]]) for card in cards]
         return {
             "version": __version__,
             "styles": styles,
             "default_style": DEFAULT_STYLE,
-            "networks": networks,
+            "networks": list(names),
             "sources": [source.to_json() for source in self.shelf.sources()],
             "folder": str(self.jobs.folder),
             "largest_upload": LARGEST_UPLOAD,
         }
+
+    def _look_around(self) -> tuple[list[Network], list[StyleCard]]:
+        """The networks that the page offers and all styles, some of which may be new. Raises StyleError."""
+        installed = [name for name in NETWORKS if any((r / "networks" / name).is_dir() for r in self.library.roots)]
+        found = [self.library.network(name) for name in installed], self.library.cards()
+        self.artist.refit(found)
+        return found
 
     def preview(self, name: str) -> bytes:
         """A small JPEG of the style; painted now if it has none. Raises StyleError, UsageError, BackendError."""

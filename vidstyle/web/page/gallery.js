@@ -9,12 +9,18 @@ export class Gallery {
   constructor(list, order) {
     this.list = list;
     this.order = order;
-    this.stop = null;
-    const cards = [...order.cards.values()].sort((one, other) => one.title.localeCompare(other.title));
-    this.buttons = cards.map((card) => this.add(card));
+    this.stop = this.filled = null;
     list.addEventListener("keydown", (event) => this.walk(event));
     order.addEventListener("change", () => this.show());
     this.show();
+  }
+
+  /** A card for each style that there is. */
+  fill() {
+    this.filled = this.order.cards;
+    this.list.replaceChildren();
+    const cards = [...this.filled.values()].sort((one, other) => one.title.localeCompare(other.title));
+    this.buttons = cards.map((card) => this.add(card));
   }
 
   add(card) {
@@ -37,6 +43,7 @@ export class Gallery {
   }
 
   show() {
+    if (this.filled !== this.order.cards) this.fill();
     const { weights, network, cards } = this.order;
     for (const button of this.buttons) {
       const name = button.dataset.style, chosen = weights.has(name), plus = button.nextSibling;

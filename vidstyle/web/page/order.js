@@ -41,9 +41,15 @@ export class Order extends EventTarget {
     byId("networks").append(button);
   }
 
+  /** The styles that there are by now: some may have been trained or removed meanwhile. */
+  learn(styles) {
+    this.cards = styles;
+    this.chooseNetwork(this.network);
+  }
+
   /** With those of the chosen styles that it has; one that has none of the styles cannot be chosen. */
   chooseNetwork(name) {
-    const fitting = [...this.weights].filter(([style]) => this.cards.get(style).networks.includes(name));
+    const fitting = [...this.weights].filter(([style]) => this.cards.get(style)?.networks.includes(name));
     const first = [...this.cards.values()].find((card) => card.networks.includes(name));
     if (!first) return;
     this.network = name;

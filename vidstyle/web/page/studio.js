@@ -12,7 +12,7 @@ const KEPT = "studio"; // the tab's own storage, under this name
 
 class Studio {
   constructor(values) {
-    const cards = new Map(values.styles.map((card) => [card.name, card]));
+    const cards = byName(values.styles);
     const chosen = cards.has(values.default_style) ? values.default_style : values.styles[0].name;
     this.largest = values.largest_upload;
     this.sources = new Map();
@@ -79,11 +79,13 @@ class Studio {
     return byId("mode-live").getAttribute("aria-pressed") === "true";
   }
 
-  /** What another tab has opened or started meanwhile. */
+  /** What another tab, or a command, has opened, started or made meanwhile. */
   async refresh() {
     this.live.look();
     try {
-      const { sources } = await get("/api/studio");
+      const { sources, styles } = await get("/api/studio");
+      const known = JSON.stringify([...this.order.cards.values()]);
+      if (JSON.stringify(styles) !== known) this.order.learn(byName(styles));
       sources.filter((source) => !this.sources.has(source.id)).forEach((source) => this.add(source));
       if (this.isLive) this.live.listCameras(); // one may have been plugged in
     } catch {
@@ -130,6 +132,10 @@ class Studio {
     }
     byId("open").disabled = false;
   }
+}
+
+function byName(styles) {
+  return new Map(styles.map((card) => [card.name, card]));
 }
 
 /** What this tab kept when it was loaded anew; nothing in a new one, or where the browser keeps nothing. */
