@@ -61,7 +61,7 @@ def test_matroska_keeps_times_to_its_millisecond(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "codec"),
     [
-        *[("o.mpg", None), ("o.mpeg", None), ("o.vob", None), ("o.dvd", None), ("o.m2v", None)],
+        *[("o.mpg", None), ("o.mpeg", None), ("o.vob", None), ("o.dvd", None)],
         *[(f"o.{suffix}", "mpeg2video") for suffix in ("ts", "mp4", "mov", "mkv", "avi")],
     ],
 )
@@ -93,6 +93,18 @@ def test_a_variable_rate_keeps_its_times_in_avi(tmp_path: Path, codec: str) -> N
     film = write_film(tmp_path / "in.mp4", moving(len(stamps)), pts=stamps, time_base=Fraction(1, 30))
     copy_film(open_reader(film), tmp_path / "out.avi", options=exact(codec))
     assert packet_times(tmp_path / "out.avi") == [Fraction(n, 30) for n in stamps]
+
+
+@pytest.mark.parametrize("suffix", ["m2v", "h264"])
+def test_a_stream_without_times_plays_at_the_average_rate(tmp_path: Path, suffix: str) -> None:
+    """At the rate of the grid that its times fall on the film would rush: nothing stands for pauses."""
+    stamps = [*range(10), 21]  # 11 frames in 22 fiftieths of a second
+    film = write_film(tmp_path / "in.mp4", moving(len(stamps)), pts=stamps, time_base=Fraction(1, 50))
+    warnings = copy_film(open_reader(film), tmp_path / f"out.{suffix}")
+    assert any("holds no times: frames follow each other evenly, 25 a second" in line for line in warnings)
+    with av.open(str(tmp_path / f"out.{suffix}")) as out:
+        assert out.streams.video[0].guessed_rate == 25
+        assert len(list(out.decode(video=0))) == 11
 
 
 def test_a_film_without_times_keeps_its_rate_in_avi(tmp_path: Path) -> None:

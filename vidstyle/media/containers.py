@@ -31,6 +31,8 @@ _MATROSKA_OPTIONS = {
     "cluster_time_limit": "250",
 }
 
+_NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerFormat:
@@ -41,6 +43,7 @@ class ContainerFormat:
     `audio_encoder` and `text_subtitles` are what the rest is converted to, None where it is left out.
     `subtitles_apart` says that they are added after the film, which needs a file that can be searched.
     `cover` is where an attached picture goes: "attachment" (Matroska), "atom" (mp4) or "none".
+    `constant_rate` says that it has times on the grid of one frame rate only, `timeless` that it has none.
     """
 
     muxer: str
@@ -57,6 +60,7 @@ class ContainerFormat:
     cover: Literal["attachment", "atom", "none"] = "none"
     data: frozenset[str] = frozenset()
     constant_rate: bool = False
+    timeless: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     stream_options: Mapping[str, str] = field(default_factory=dict)
 
@@ -190,10 +194,11 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     if not suffix:
         raise UsageError(f"{target} has no suffix to tell the format by; use one of {known}")
     try:
-        muxer = str(av.open(f"file{suffix}", "w").format.name)
+        form = av.open(f"file{suffix}", "w").format
     except ValueError as error:
         hint = did_you_mean(suffix, _BY_SUFFIX)
         raise UsageError(f"no film format is called {suffix}{hint}; use one of {known}") from error
+    muxer = str(form.name)
     if muxer == "image2":
         pictures = ", ".join(sorted(PICTURE_SUFFIXES))
         raise UsageError(f"vidstyle writes no {suffix} pictures; use one of {pictures}")
@@ -204,7 +209,12 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     codec = "h264" if "libx264" in supported_codecs(muxer) else av.open("f", "w", format=muxer).default_video_codec
     encoder = av.open("f", "w", format=muxer).default_audio_codec
     return ContainerFormat(
-        muxer=muxer, codec=codec, audio=None, audio_encoder=None if encoder == "none" else encoder, subtitles=None
+        muxer=muxer,
+        codec=codec,
+        audio=None,
+        audio_encoder=None if encoder == "none" else encoder,
+        subtitles=None,
+        timeless=bool(form.flags & _NO_TIMESTAMPS),
     )
 
 

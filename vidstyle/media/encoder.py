@@ -24,6 +24,9 @@ from vidstyle.media.part_file import reason
 from vidstyle.media.protocol import Reader
 from vidstyle.media.shape import Shape
 
+USUAL_RATE = Fraction(25)
+"""Frames a second of a film that does not tell its own."""
+
 _SECONDS_BETWEEN_KEYFRAMES = 5
 _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
 _FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms
@@ -50,7 +53,7 @@ class VideoSettings:
     @property
     def rate(self) -> Fraction:
         """The film's frames a second: for rate control and the distance of key frames only, never for time."""
-        return self.info.rate or Fraction(25)
+        return self.info.rate or USUAL_RATE
 
     @property
     def told_rate(self) -> Fraction:
@@ -187,7 +190,7 @@ def grid_rate(source: Reader) -> Fraction:
     On the grid of the average rate, frames that are closer than the average would be pushed behind their sound. A film
     whose times fall on no grid gets one that is fine enough.
     """
-    average = source.info.rate or Fraction(25)
+    average = source.info.rate or USUAL_RATE
     if source.container is None or source.video_stream is None:
         return average
     film = source.container.streams[source.video_stream]

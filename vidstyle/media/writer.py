@@ -17,7 +17,7 @@ from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.codecs import EncodeOptions, coarsened, counts_frames, holds_alpha, pixel_format, video_encoder
 from vidstyle.media.containers import container_for, holds
-from vidstyle.media.encoder import VideoEncoder, VideoSettings, grid_rate
+from vidstyle.media.encoder import USUAL_RATE, VideoEncoder, VideoSettings, grid_rate
 from vidstyle.media.live_protocol import SoundFormat
 from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
@@ -77,8 +77,8 @@ class FilmWriter:
         self._held: list[Packet[Any]] = []
         self._held_bytes = 0
         codec = self._choose_codec(source.info, options)
-        grid = grid_rate(source) if self._format.constant_rate or counts_frames(codec) else None
         info = source.info
+        grid = self._grid(source, codec)
         alpha = info.has_alpha and holds_alpha(codec)
         shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
         pixels = pixel_format(codec, size=shape.coded, bit_depth=options.bit_depth, alpha=alpha)
@@ -149,10 +149,23 @@ class FilmWriter:
             )
         if (width % 2 or height % 2) and "444" in pixels and codec.canonical_name in ("h264", "hevc"):
             self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
+
+    def _grid(self, source: Reader, codec: av.Codec) -> Fraction | None:
+        """The one rate, in frames a second, of a target without times of its own; None where frames keep theirs."""
+        muxer = self._format.muxer
+        if self._format.timeless:
+            rate = source.info.rate or USUAL_RATE
+            self._warnings.append(
+                f"{muxer} holds no times: frames follow each other evenly, {float(rate):.5g} a second"
+            )
+            return rate
         if self._format.constant_rate:
             self._warnings.append(f"{muxer} has one frame rate and no start times: frames are moved to its grid")
         elif counts_frames(codec):
             self._warnings.append(f"{codec.canonical_name} has one frame rate: frames are moved to its grid")
+        else:
+            return None
+        return grid_rate(source)
 
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
