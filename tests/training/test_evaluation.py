@@ -18,7 +18,7 @@ from vidstyle.cli.app import run  # noqa: E402
 from vidstyle.errors import InputError  # noqa: E402
 from vidstyle.frames import ImageArray  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
-from vidstyle.training.evaluation import Judge, Judgement, mean, noise_gain, shift_error  # noqa: E402
+from vidstyle.training.evaluation import Judge, Judgement, mean, noise_gain, read_paintings, shift_error  # noqa: E402
 
 Captured = pytest.CaptureFixture[str]
 
@@ -47,7 +47,7 @@ def scene(height: int = 80, width: int = 112) -> ImageArray:
 
 
 def test_the_painting_itself_has_no_style_loss_and_the_photograph_no_content_loss(vgg: VGG, place: Path) -> None:
-    judge = Judge(vgg, [place / "painting.png"])
+    judge = Judge(vgg, read_paintings([place / "painting.png"]))
     painting = torch.from_numpy(cv2.imread(str(place / "painting.png"))[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
     photograph = torch.rand_like(painting)
     style, content = judge.losses(photograph, painting)
@@ -60,8 +60,8 @@ def test_the_painting_itself_has_no_style_loss_and_the_photograph_no_content_los
 
 def test_several_paintings_count_together(vgg: VGG, place: Path) -> None:
     cv2.imwrite(str(place / "dark.png"), np.full((70, 90, 3), 10, np.uint8))
-    both = Judge(vgg, [place / "painting.png", place / "dark.png"])
-    apart = [Judge(vgg, [place / name]) for name in ("painting.png", "dark.png")]
+    both = Judge(vgg, read_paintings([place / "painting.png", place / "dark.png"]))
+    apart = [Judge(vgg, read_paintings([place / name])) for name in ("painting.png", "dark.png")]
     for layer, target in both.targets.items():
         assert torch.allclose(target, (apart[0].targets[layer] + apart[1].targets[layer]) / 2)
 
@@ -98,7 +98,7 @@ def test_a_program_is_judged_at_the_size_asked_for(vgg: VGG, place: Path) -> Non
         seen.add(images.shape)
         return images
 
-    (row,) = Judge(vgg, [place / "painting.png"]).program(place / "photos", paint, size=64, limit=1)
+    (row,) = Judge(vgg, read_paintings([place / "painting.png"])).program(place / "photos", paint, size=64, limit=1)
     assert row.name == "a"
     assert (row.content, row.shift) == (0, 0)
     assert row.noise == pytest.approx(1, abs=0.1)
@@ -110,7 +110,7 @@ def test_pictures_of_any_program_are_judged_by_their_names(vgg: VGG, place: Path
     (place / "painted").mkdir()
     picture = cv2.imread(str(place / "photos" / "b.png"))
     cv2.imwrite(str(place / "painted" / "b.png"), picture)
-    judge = Judge(vgg, [place / "painting.png"])
+    judge = Judge(vgg, read_paintings([place / "painting.png"]))
     (row,) = judge.pictures(place / "photos", place / "painted", limit=None)
     assert (row.name, row.content, row.shift, row.noise) == ("b", 0, None, None)
     cv2.imwrite(str(place / "painted" / "stray.png"), picture)
@@ -171,6 +171,18 @@ def test_what_files_and_environment_set_is_no_flag(
     config = place / "own.toml"
     config.write_text('network = "classic"\n[eval-pictures]\nsize = 64\n')
     assert run(["--config", str(config), *command, "--painted", str(place / "photos")]) == 0
+
+
+def test_paintings_are_looked_at_before_weights_are_fetched(
+    command: list[str], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def fetched(**kwargs: object) -> None:
+        raise AssertionError("VGG was asked for")
+
+    monkeypatch.setattr("vidstyle.networks.vgg.load_vgg", fetched)
+    cv2.imwrite(str(place / "painting.png"), np.zeros((3, 400, 3), np.uint8))
+    assert run(command) == 3
+    assert "painting.png: 400x3 pixels, too narrow to take a style from" in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_said(command: list[str], place: Path, capsys: Captured) -> None:

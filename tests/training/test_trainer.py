@@ -204,8 +204,15 @@ def test_a_picture_is_reduced_to_a_line_but_not_to_nothing(tmp_path: Path) -> No
 
 def test_trimming_leaves_something(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "line.png"), np.zeros((2, 40, 3), np.uint8))
-    with pytest.raises(InputError, match=r"nothing is left of it when 0\.4 of each side is cut off"):
+    with pytest.raises(InputError, match=r"line\.png: 8x0 pixels when 0\.4 of each side is cut off, too narrow"):
         read_painting(tmp_path / "line.png", longest=32, trim=0.4)
+
+
+def test_a_painting_that_is_narrow_when_it_is_reduced_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "scroll.png"), np.zeros((40, 1300, 3), np.uint8))
+    assert read_painting(tmp_path / "scroll.png", longest=520).shape == (1, 3, 16, 520)
+    with pytest.raises(InputError, match=r"scroll\.png: 1300x40 pixels, too narrow to take a style from"):
+        read_painting(tmp_path / "scroll.png", longest=512)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

@@ -62,9 +62,10 @@ def pictures(
         raise UsageError(f"{photographs}: give the folder, not one photograph")
     guard()
     from vidstyle.networks.vgg import load_vgg
-    from vidstyle.training.evaluation import Judge, mean
+    from vidstyle.training.evaluation import Judge, mean, read_paintings
 
-    judge = Judge(load_vgg(say=console.say), painting)
+    targets = read_paintings(painting)
+    judge = Judge(load_vgg(say=console.say), targets)
     rows: list[Judgement] = []
     if painted is not None:
         rows.extend(_told(judge.pictures(photographs, painted, limit=limit)))

@@ -106,12 +106,10 @@ def _judge(paintings: list[Path]) -> Callable[[ImageArray, ImageArray], tuple[fl
     guard()
     from vidstyle.gatys.stills import to_tensor
     from vidstyle.networks.vgg import load_vgg
-    from vidstyle.training.evaluation import PAINTING_SIZE, Judge
-    from vidstyle.training.photographs import read_painting
+    from vidstyle.training.evaluation import Judge, read_paintings
 
-    for path in paintings:  # before VGG, which may have to be fetched
-        read_painting(path, longest=PAINTING_SIZE)
-    judge = Judge(load_vgg(say=console.say), paintings)
+    targets = read_paintings(paintings)
+    judge = Judge(load_vgg(say=console.say), targets)
     return lambda film, painted: judge.losses(to_tensor(film), to_tensor(painted))
 
 

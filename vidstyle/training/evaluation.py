@@ -59,13 +59,21 @@ def mean(judgements: Iterable[Judgement]) -> Judgement:
     return Judgement(name="mean", **values)  # type: ignore[arg-type]
 
 
-class Judge:
-    """Judges pictures against one painting (or the mean of several)."""
+def read_paintings(paths: Iterable[Path]) -> list[Tensor]:
+    """The paintings in these files, (1, 3, H, W) in 0..1, at the size at which pictures are judged. Raises InputError.
 
-    def __init__(self, vgg: VGG, paintings: Iterable[Path]) -> None:
+    To be called before VGG is loaded, which may have to be fetched first.
+    """
+    return [read_painting(path, longest=PAINTING_SIZE) for path in paths]
+
+
+class Judge:
+    """Judges pictures against one painting (or the mean of several), as `read_paintings` gives them."""
+
+    def __init__(self, vgg: VGG, paintings: Iterable[Tensor]) -> None:
         self.vgg = vgg
         with torch.no_grad():
-            found = [vgg(read_painting(p, longest=PAINTING_SIZE), STYLE_LAYERS) for p in paintings]
+            found = [vgg(painting, STYLE_LAYERS) for painting in paintings]
             self.targets = {layer: torch.stack([gram(f[layer]) for f in found]).mean(0) for layer in STYLE_LAYERS}
 
     @torch.no_grad()

@@ -31,8 +31,9 @@ ENORMOUS = 2**25
 """Pixels from which a picture is halved before anything else: as floats a museum's scan would fill the memory."""
 
 NARROWEST = 16
-"""Pixels of a photograph's shorter side at least, as VGG halves what it sees four times; and how often that side may
-fit into the longer one: of a narrower picture a sample would leave nothing, and a crop would make gigabytes."""
+"""Pixels of a picture's shorter side at least, as VGG halves what it sees four times; and how often that side of a
+photograph may fit into the longer one: of a narrower one a sample would leave nothing, and a crop would make
+gigabytes."""
 
 _BAND = 256  # rows
 
@@ -52,8 +53,10 @@ def read_painting(path: Path, *, longest: int, trim: float = 0) -> Tensor:
     image = _on_white(path)
     top, left = round(trim * image.shape[0]), round(trim * image.shape[1])
     image = image[top : image.shape[0] - top, left : image.shape[1] - left]
-    if not image.size:
-        raise InputError(f"{path}: nothing is left of it when {trim:g} of each side is cut off")
+    height, width = image.shape[:2]
+    if min(height, width) < NARROWEST * max(1.0, max(height, width) / longest):
+        trimmed = f" when {trim:g} of each side is cut off" if trim else ""
+        raise InputError(f"{path}: {width}x{height} pixels{trimmed}, too narrow to take a style from")
     return _reduced(image, longest)
 
 
