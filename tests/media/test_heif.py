@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.media.reading import frames_of
+from tests.media.reading import CORNERS, field_colours, frames_of, near, quarters, write_film
 from tests.media.test_colour_profile import in_srgb, p3_profile
 from vidstyle.cli.app import run
 from vidstyle.errors import InputError
@@ -87,6 +87,13 @@ def test_code_points_are_believed(tmp_path: Path, primaries: int, transfer: int)
         assert any("to BT.709" in line for line in reader.warnings)
     expected = bt709_cube(primaries=primaries, transfer=transfer, size=52)[40, 18, 12] * 255  # steps of 5
     assert np.abs(frame.image[32, 32] - expected).max() <= 4
+
+
+def test_depth_that_is_lost_is_said(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "photo.avif", [quarters()], codec="libsvtav1", pixel_format="yuv420p10le")
+    with open_reader(path) as reader:
+        assert reader.warnings == ["10-bit pictures were reduced to 8 bits"]
+        assert near(field_colours(frames_of(reader)[0].image), CORNERS)
 
 
 def test_code_points_that_contradict_each_other_are_left_alone() -> None:

@@ -179,7 +179,7 @@ def test_an_index_behind_the_pictures_cannot_be_reached_in_a_pipe(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "standard input is empty"), (b"no film", "no film that can be read from a pipe")]
+    ("content", "said"), [(b"", "standard input is empty"), (b"no film", "nothing that can be read from a pipe")]
 )
 @pytest.mark.parametrize("piped", [True, False])
 def test_an_empty_standard_input_says_so(tmp_path: Path, content: bytes, said: str, piped: bool) -> None:

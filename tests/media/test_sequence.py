@@ -11,9 +11,9 @@ from av.video.frame import VideoFrame
 
 from tests.media.reading import frames_of, quarters, write_film
 from vidstyle.errors import InputError, UsageError
+from vidstyle.media.jpeg import is_cut_short
 from vidstyle.media.reader import open_reader, probe
 from vidstyle.media.scale import resize
-from vidstyle.media.sequence import is_cut_short
 
 
 def write_pictures(folder: Path, numbers: list[int], *, name: str = "f_{:04d}.png") -> Path:
@@ -182,7 +182,7 @@ def test_a_jpeg_ls_has_markers_of_its_own(tmp_path: Path) -> None:
     """Its coded picture may hold bytes that are markers in other JPEG files, so nothing is said of its end."""
     path = tmp_path / "ls.jpg"
     path.write_bytes(b"\xff\xd8" + b"\xff\xf7\x00\x04\x00\x00" + b"\xff\x12coded")
-    assert not is_cut_short(path)
+    assert not is_cut_short(path.read_bytes())
 
 
 def test_patterns_match_numbers_only(tmp_path: Path) -> None:

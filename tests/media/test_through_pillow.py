@@ -1,9 +1,8 @@
-"""Moving WebP pictures, every one at its own time, and pictures made for print, by the colours of their inks."""
+"""Pictures that FFmpeg does not read whole, or in other colours: those made for print, and Photoshop's."""
 
 from __future__ import annotations
 
 import struct
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,51 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.media.reading import frames_of
-from vidstyle.errors import InputError
 from vidstyle.media.reader import open_reader
-
-LASTS = [40, 200, 30]  # milliseconds
-LEVELS = [10, 120, 240]
-
-
-def moving_webp(*, alpha: int | None = None) -> bytes:
-    colour = [(level, 50, 90) if alpha is None else (level, 50, 90, alpha) for level in LEVELS]
-    first, *others = [Image.new("RGB" if alpha is None else "RGBA", (64, 48), c) for c in colour]
-    file = BytesIO()
-    first.save(file, "WEBP", save_all=True, append_images=others, duration=LASTS, lossless=True)
-    return file.getvalue()
-
-
-def test_every_picture_at_its_own_time(tmp_path: Path) -> None:
-    path = tmp_path / "moving.webp"
-    path.write_bytes(moving_webp())
-    with open_reader(path) as reader:
-        frames = frames_of(reader)
-        assert not reader.info.has_alpha
-        assert not reader.warnings
-    assert [round(frame.time * 1000) for frame in frames] == [0, 40, 240]
-    assert [round((frame.duration or 0) * frame.time_base * 1000) for frame in frames] == LASTS
-    assert [int(frame.image[0, 0, 0]) for frame in frames] == LEVELS
-
-
-def test_transparency_stays(tmp_path: Path) -> None:
-    path = tmp_path / "sticker.webp"
-    path.write_bytes(moving_webp(alpha=100))
-    with open_reader(path) as reader:
-        alphas = [frame.alpha for frame in frames_of(reader)]
-    assert all(alpha is not None and np.all(alpha == 100) for alpha in alphas)
-
-
-def test_a_damaged_one_and_one_that_is_too_large_are_refused(tmp_path: Path) -> None:
-    path, whole = tmp_path / "moving.webp", moving_webp()
-    path.write_bytes(whole)
-    with pytest.raises(InputError, match="64x48"):
-        open_reader(path, max_pixels=1000)
-    for length in (21, 30, len(whole) // 2, len(whole) - 5):
-        path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match="cannot read"):
-            open_reader(path)
-
 
 CYAN_INK = (56, -36, -48)  # L*a*b*, and the same in sRGB, cut off at its edge
 CYAN_ON_A_SCREEN = (0, 153, 217)
@@ -82,6 +37,7 @@ def test_inks_have_the_colours_of_their_profile(tmp_path: Path, form: str) -> No
     with open_reader(path) as reader:
         (frame,) = frames_of(reader)
         assert not reader.info.has_alpha
+        assert reader.warnings == ["colours were converted from  to sRGB"]
     assert np.abs(frame.image[24, 8].astype(int) - 255).max() <= 3
     assert np.abs(frame.image[24, 56].astype(int) - CYAN_ON_A_SCREEN).max() <= 6
 
@@ -93,4 +49,17 @@ def test_inks_without_a_profile_are_what_they_are_called(tmp_path: Path, form: s
     with open_reader(path) as reader:
         (frame,) = frames_of(reader)
         assert not reader.info.has_alpha
+        assert reader.warnings == ["the colours of inks (CMYK) are only nearly right: no profile says what they are"]
     assert np.abs(frame.image[24, 24].astype(int) - (0, 255, 255)).max() <= 3
+
+
+def test_photoshops_files_are_read_compressed_as_most_are(tmp_path: Path) -> None:
+    """Row by row by PackBits, of which FFmpeg reads some."""
+    path = tmp_path / "painting.psd"
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 48, 64, 8, 3) + bytes(12)  # no palette, no resources, no layers
+    rows = [struct.pack("bB", 1 - 64, level) for level in (200, 90, 40) for _ in range(48)]
+    path.write_bytes(head + b"\0\1" + b"".join(struct.pack(">H", len(row)) for row in rows) + b"".join(rows))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert not reader.warnings
+    assert (frame.image == (200, 90, 40)).all()

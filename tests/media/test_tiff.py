@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.media.reading import field_colours, frames_of, near, quarters
-from tests.media.test_colour_profile import in_srgb, p3_profile
+from tests.media.test_colour_profile import grey_profile, in_srgb, p3_profile
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.media.reader import open_reader
@@ -88,6 +90,61 @@ def test_orientation_and_profile(tmp_path: Path) -> None:
     picture = read(path)
     assert picture.shape == (64, 32, 3)
     assert np.abs(picture[8, 8].astype(int) - in_srgb(image)[0, 0]).max() <= 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_tiles_from_a_pipe_are_refused_in_words(tmp_path: Path) -> None:
+    path, fifo = tmp_path / "scan.tif", tmp_path / "fifo"
+    path.write_bytes(tiled(quarters(), order="<"))
+    os.mkfifo(fifo)
+    with (
+        subprocess.Popen(["cp", str(path), str(fifo)], stderr=subprocess.DEVNULL),
+        pytest.raises(InputError, match="given as a file, not through a pipe"),
+    ):
+        open_reader(fifo)
+
+
+def test_depth_that_is_lost_in_tiles_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    path.write_bytes(tiled(quarters().astype(np.uint16) * 257, order="<"))
+    with open_reader(path) as reader:
+        assert reader.warnings == ["16-bit pictures were reduced to 8 bits"]
+
+
+def test_grey_tiles_have_the_profile_of_their_grey(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.new("L", (32, 32), 128).save(path, compression="jpeg", quality=100, icc_profile=grey_profile())
+    assert np.abs(read(path).astype(int) - 188).max() <= 2
+
+
+def test_cielab(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.new("LAB", (32, 32), (round(54.29 * 2.55), 128 + 81, 128 + 70)).save(path)  # sRGB's red, by the light of D50
+    assert np.abs(read(path).astype(int) - (255, 0, 0)).max() <= 6
+
+
+def test_files_that_may_be_larger_than_4_gb(tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    Image.fromarray(quarters()).save(path, big_tiff=True)
+    assert path.read_bytes().startswith(b"II+")
+    assert np.array_equal(read(path), quarters())
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg"])
+def test_pages_that_are_not_read_are_said(tmp_path: Path, compression: str) -> None:
+    path, pages = tmp_path / "scan.tif", [Image.fromarray(np.roll(quarters(), 8 * k, axis=1)) for k in range(3)]
+    pages[0].save(path, save_all=True, append_images=pages[1:], compression=compression)
+    with open_reader(path) as reader:
+        assert reader.warnings == ["the file has 3 pages: only the first one is read"]
+        assert near(field_colours(frames_of(reader)[0].image), field_colours(quarters()))
+
+
+def test_smaller_copies_are_no_pages(tmp_path: Path) -> None:
+    path, small = tmp_path / "scan.tif", Image.fromarray(quarters(32, 24))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    Image.fromarray(quarters()).save(path, save_all=True, append_images=[small])
+    with open_reader(path) as reader:
+        assert not reader.warnings
 
 
 @pytest.mark.parametrize("tags", [{254: 1, 330: 8}, {50706: 1 << 24}], ids=["NEF", "DNG"])

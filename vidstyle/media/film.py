@@ -25,6 +25,7 @@ _Items = Generator[VideoFrame | CopiedPacket, None, None]
 _SEEK_BACK = (0, 2, 10, 60)  # seconds before the wanted moment, until a frame before it can be decoded
 _USUAL_RATE = Fraction(25)
 _REORDERED = ("h264", "hevc")  # FFmpeg guesses when a packet of AVI is shown, which says nothing of it; these wrongly
+_PERHAPS_BEYOND_FFMPEG = ("tiff_pipe", "webp_pipe")  # read otherwise, from files
 _HIDES_FRAMES = ("vp8", "vp9", "av1")  # these have packets that show nothing: packets cannot be held against frames
 
 
@@ -190,6 +191,8 @@ class DecodedFilm:
         if failed_at_once and not self._searchable and self._container.format.name.startswith("mov"):
             # The demuxer has found the index behind the pictures, and a pipe does not lead back to them.
             return "no frames; an mp4 with its index at the end must be given as a file, not through a pipe"
+        if not self._searchable and self._container.format.name in _PERHAPS_BEYOND_FFMPEG:
+            return "no frames; it may be a picture that must be given as a file, not through a pipe"
         if self._window.first is not None or self._window.last is not None:
             return "no frames in the part that was asked for"
         if self._decoder.failures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _CODE_POINTS = re.compile(rb"colrnclx\0(.)\0(.)", re.DOTALL)  # H.273's, of two bytes each (ISO/IEC 14496-12, 12.1.5)
+_PIXEL_INFORMATION = re.compile(rb"pixi\0{4}[\x01-\x04](.)", re.DOTALL)  # bits of the first channel (6.5.6)
 
 HEAD = 64
 """Bytes of a file that tell what it is."""
@@ -26,3 +27,8 @@ def code_points(encoded: bytes) -> tuple[int, int] | None:
         return None
     ((primaries, transfer),) = said
     return primaries[0], transfer[0]
+
+
+def bit_depth(encoded: bytes) -> int:
+    """Bits a channel of the deepest picture that a HEIF file holds, as far as it says; at least 8."""
+    return max([8, *(int(found[1][0]) for found in _PIXEL_INFORMATION.finditer(encoded))])

@@ -1,13 +1,16 @@
-"""One picture as JPEG in memory, without OpenCV: for previews and pages."""
+"""JPEG pictures in memory, without OpenCV: written for previews and pages, and whether one is whole."""
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import av
 from av.video.reformatter import ColorRange, Colorspace
 
 from vidstyle.frames import ImageArray
+
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not what a coded picture itself may hold: 0xFF 0x00, and restarts
 
 
 def encode_jpeg(picture: ImageArray) -> bytes:
@@ -24,3 +27,19 @@ def encode_jpeg(picture: ImageArray) -> bytes:
         )  # ITU-T T.871
         file.mux([*stream.encode(levels), *stream.encode(None)])
     return buffer.getvalue()
+
+
+def is_cut_short(encoded: bytes) -> bool:
+    """Whether a file is JPEG and ends before its end-of-image marker; FFmpeg fills up what is missing without a word.
+
+    Marker by marker (ITU-T T.81, B.1.1): the small picture in a photograph's Exif data has such a marker of its own.
+    """
+    if not encoded.startswith(b"\xff\xd8"):
+        return False
+    end = 2
+    while marker := _MARKER.search(encoded, end):
+        if marker[0] in (b"\xff\xd9", b"\xff\xf7"):  # or JPEG-LS, whose coded pictures hold such bytes themselves
+            return False
+        length = int.from_bytes(encoded[marker.end() : marker.end() + 2])
+        end = marker.end() + length
+    return True

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -20,8 +21,10 @@ from av.error import FFmpegError
 
 from vidstyle.errors import InputError
 from vidstyle.media.heif import HEAD, is_heif_picture
-from vidstyle.media.through_pillow import as_film, as_png, is_ink, is_moving_webp
-from vidstyle.media.tiff import is_beyond_ffmpeg, is_raw_photograph, tags_of
+from vidstyle.media.notes import Notes
+from vidstyle.media.through_pillow import as_png, is_ink, is_photoshop
+from vidstyle.media.tiff import directories_of, is_beyond_ffmpeg, is_raw_photograph, pages_of
+from vidstyle.media.webp import as_film, is_moving_webp
 
 STDIN = "-"
 MAX_PIXELS = 2**27
@@ -37,12 +40,16 @@ def spoken_name(source: str | Path) -> str:
 
 
 def open_container(
-    source: str | Path, *, max_pixels: int = MAX_PIXELS, hwaccel: HWAccel | None = None
+    source: str | Path,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    hwaccel: HWAccel | None = None,
+    notes: Notes | None = None,
 ) -> InputContainer:
     """Open a local file, or standard input for `-`, with decoders that refuse pictures above `max_pixels`.
 
-    Films are decoded by `hwaccel` where it can. Raises InputError, naming the file and the reason, if it is absent or
-    nothing that FFmpeg reads.
+    Films are decoded by `hwaccel` where it can; what a picture loses before it is decoded goes to `notes`. Raises
+    InputError, naming the file and the reason, if it is absent or nothing that FFmpeg reads.
     """
     name = spoken_name(source)
     # FFmpeg's image reader would take a '%' in a file's name for a pattern; pattern_type says it is a plain name.
@@ -55,8 +62,8 @@ def open_container(
                 raise InputError("standard input is empty; pipe a film into it or name a file")
         else:
             _refuse_unreadable(source)
-        if convert := _converter(_path(source), name):
-            return _open(_through_pillow(convert, source, max_pixels), options, hwaccel)
+        if picture := _through_pillow(source, max_pixels, Notes() if notes is None else notes):
+            return _open(picture, options, hwaccel)
         if str(source) == STDIN:
             return _open("fd:", options | {"fd": "0", "protocol_whitelist": "fd"}, hwaccel)
         return _open_file(source, name, options | {"protocol_whitelist": "file"}, hwaccel)
@@ -87,29 +94,44 @@ def _path(source: str | Path) -> Path:
     return Path("/proc/self/fd/0") if str(source) == STDIN else Path(source)
 
 
-def _converter(path: Path, name: str) -> Callable[..., bytes] | None:
-    """What makes of a picture one that FFmpeg reads whole; None where it reads it itself. Raises InputError."""
-    if not (path.is_file() and os.access(path, os.R_OK)):
-        return None
-    head, tiff = _head(path), tags_of(path)
-    if is_raw_photograph(head, tiff):
-        raise InputError(f"cannot read {name}: it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first")
-    if is_moving_webp(head):
-        return as_film
-    return as_png if is_heif_picture(head) or is_beyond_ffmpeg(tiff) or is_ink(head, path) else None
+def _through_pillow(source: str | Path, max_pixels: int, notes: Notes) -> BytesIO | None:
+    """A picture of which FFmpeg reads only a part, or nothing, as a file that it reads whole; None for all else.
 
-
-def _through_pillow(convert: Callable[..., bytes], source: str | Path, max_pixels: int) -> BytesIO:
-    """The picture, by `convert`, as a file that FFmpeg reads whole. Raises InputError, OSError."""
+    Raises InputError, OSError.
+    """
 
     def check_size(width: int, height: int) -> None:
         refuse_above(max_pixels, width=width, height=height, source=source)
 
-    encoded = _path(source).read_bytes()
+    path = _path(source)
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return None
     try:
-        return BytesIO(convert(encoded, check_size=check_size))
+        with path.open("rb") as file:
+            convert = _converter(file, notes)
+            file.seek(0)
+            return None if convert is None else BytesIO(convert(file.read(), check_size=check_size, notes=notes))
     except ValueError as error:
         raise InputError(f"cannot read {spoken_name(source)}: {error}") from error
+
+
+def _converter(file: BinaryIO, notes: Notes) -> Callable[..., bytes] | None:
+    """What makes of a picture one that FFmpeg reads whole; None where it reads it itself. Raises ValueError."""
+    head = file.read(HEAD)
+    if is_moving_webp(head):
+        return as_film
+    if is_heif_picture(head) or is_photoshop(head):
+        return as_png
+    file.seek(0)
+    if directories := directories_of(file):
+        if is_raw_photograph(head, directories[0]):
+            raise ValueError("it is a camera's raw photograph; develop it to TIFF, PNG or JPEG first")
+        if (pages := pages_of(directories)) > 1:
+            notes.add(f"the file has {pages} pages: only the first one is read")
+        if is_beyond_ffmpeg(head, directories[0]):
+            return as_png
+    file.seek(0)
+    return as_png if is_ink(head, file) else None
 
 
 def _open_file(source: str | Path, name: str, options: dict[str, str], hwaccel: HWAccel | None) -> InputContainer:
@@ -178,7 +200,10 @@ def _reason(source: str | Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if str(source) == STDIN:
-        return "no film that can be read from a pipe (an mp4 with its index at the end must be given as a file)"
+        return (
+            "nothing that can be read from a pipe; an mp4 with its index at the end, or a phone's HEIC picture, "
+            "must be given as a file"
+        )
     if isinstance(error, ValueError) and not isinstance(error, FFmpegError):
         return "not a usable file name"
     return _diagnosis(Path(source)) or getattr(error, "strerror", None) or str(error)

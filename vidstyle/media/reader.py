@@ -19,10 +19,12 @@ from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_al
 from vidstyle.media.colour_profile import srgb_transform
 from vidstyle.media.demux import choose_film, frame_rate, time_base_of
 from vidstyle.media.film import DecodedFilm
+from vidstyle.media.jpeg import is_cut_short
+from vidstyle.media.notes import Notes
 from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
 from vidstyle.media.orientation import Orientation, orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
-from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence, is_cut_short
+from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
 from vidstyle.media.timecode import later
 from vidstyle.media.upright import PictureFilter
 from vidstyle.media.window import TimeWindow
@@ -83,7 +85,8 @@ class FilmReader:
         max_pixels: int = MAX_PIXELS,
         hwaccel: HWAccel | None = None,
     ) -> None:
-        self._container = open_container(source, max_pixels=max_pixels, hwaccel=hwaccel)
+        opening = Notes()
+        self._container = open_container(source, max_pixels=max_pixels, hwaccel=hwaccel, notes=opening)
         try:
             name = spoken_name(source)
             self._stream = choose_film(self._container, name=name)
@@ -111,8 +114,10 @@ class FilmReader:
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
             self._to_srgb = srgb_transform(self._film.first_packet)
         self._move_time_code()
+        for line in opening.lines():
+            self._film.notes.add(line)
         self._note_reductions()
-        if self._info.rate is None and Path(source).is_file() and is_cut_short(Path(source)):
+        if self._info.rate is None and is_cut_short(self._film.first_packet):
             self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it may be grey")
         self._events = self._run()
 

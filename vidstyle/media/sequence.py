@@ -24,7 +24,6 @@ SEQUENCE_RATE = Fraction(25)
 """Frames a second of numbered pictures, which have no time of their own, unless told otherwise."""
 
 _PATTERN = re.compile(r"%(0\d+)?d")
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not what a coded picture itself may hold: 0xFF 0x00, and restarts
 
 
 @dataclass(frozen=True)
@@ -64,24 +63,6 @@ def find_sequence(source: str | Path) -> Sequence | None:
             why = f"{one.name} and {other.name} are both number {number}; rename one"
             raise InputError(f"cannot read '{source}': {why}")
     return Sequence(path, dict(found))
-
-
-def is_cut_short(path: Path) -> bool:
-    """Whether a JPEG file ends before its end-of-image marker; FFmpeg fills up what is missing without a word.
-
-    Marker by marker (ITU-T T.81, B.1.1): the small picture in a photograph's Exif data has such a marker of its own.
-    """
-    with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            return False
-        data = file.read()
-    end = 0
-    while marker := _MARKER.search(data, end):
-        if marker[0] in (b"\xff\xd9", b"\xff\xf7"):  # or JPEG-LS, whose coded pictures hold such bytes themselves
-            return False
-        length = int.from_bytes(data[marker.end() : marker.end() + 2])
-        end = marker.end() + length
-    return True
 
 
 class SequenceReader:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
 SIGNATURES = (b"II*\0", b"MM\0*")
-_NEW_SUBFILE_TYPE, _COMPRESSION, _TILE_WIDTH, _SUB_IFDS, _DNG_VERSION = 254, 259, 322, 330, 50706
-_REDUCED = 1
+_BIG_SIGNATURES = (b"II+\0", b"MM\0+")  # BigTIFF, whose files may be larger than 4 GB
+_NEW_SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _TILE_WIDTH, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 322, 330, 50706
+_REDUCED, _MASK = 1, 4
+_CIELAB = 8
 _READ_BY_FFMPEG = (1, 2, 3, 4, 5, 8, 32773, 32946)  # none, faxes, LZW, Deflate, PackBits, Deflate's old number
 
 
@@ -21,25 +22,39 @@ def is_raw_photograph(head: bytes, tags: Mapping[int, Any]) -> bool:
     return is_preview or is_cr2 or _DNG_VERSION in tags
 
 
-def is_beyond_ffmpeg(tags: Mapping[int, Any]) -> bool:
-    """Whether the pixels lie in tiles or are compressed in a way that FFmpeg does not know."""
-    return _TILE_WIDTH in tags or tags.get(_COMPRESSION, 1) not in _READ_BY_FFMPEG
+def is_beyond_ffmpeg(head: bytes, tags: Mapping[int, Any]) -> bool:
+    """Whether it is a BigTIFF file, in CIELAB, or its pixels lie in tiles or are compressed in another way."""
+    if head.startswith(_BIG_SIGNATURES) or tags.get(_PHOTOMETRIC) == _CIELAB or _TILE_WIDTH in tags:
+        return True
+    return tags.get(_COMPRESSION, 1) not in _READ_BY_FFMPEG
 
 
-def tags_of(path: Path) -> Mapping[int, Any]:
-    """The first picture's tags, without its pixels; none for other files and damaged ones. Raises OSError."""
-    with path.open("rb") as file:
-        header = file.read(8)
-        if header[:4] not in SIGNATURES:
-            return {}
-        from PIL.TiffImagePlugin import ImageFileDirectory_v2
+def pages_of(directories: Sequence[Mapping[int, Any]]) -> int:
+    """How many of a file's pictures are pages, not smaller copies or masks of another."""
+    return sum(not tags.get(_NEW_SUBFILE_TYPE, 0) & (_REDUCED | _MASK) for tags in directories)
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of damage, which whoever decodes the picture reports
-                tags = ImageFileDirectory_v2(header)
-                file.seek(tags.next)
+
+def directories_of(file: BinaryIO) -> list[Mapping[int, Any]]:
+    """The tags of each picture in a file, without its pixels, up to the first damaged one; none for other files.
+
+    Reads from where the file stands, its beginning. Raises OSError.
+    """
+    found: dict[int, Mapping[int, Any]] = {}
+    header = file.read(8)
+    if header.startswith(_BIG_SIGNATURES):
+        header += file.read(8)
+    elif not header.startswith(SIGNATURES):
+        return []
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage, which whoever decodes the picture reports
+            tags = ImageFileDirectory_v2(header)
+            while tags.next and tags.next not in found:
+                place = file.seek(tags.next)
                 tags.load(file)
-                return dict(tags)
-        except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
-            return {}
+                found[place] = dict(tags)
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+        pass
+    return list(found.values())
