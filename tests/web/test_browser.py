@@ -97,6 +97,10 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
     hand.click(".style[data-style=waves]")
     hand.wait("document.getElementById('result').hidden")
 
+    assert hand.do("return document.getElementById('message').hidden")
+    hand.do("document.getElementById('result-film').src = '/api/jobs/gone/result'")
+    hand.wait("document.getElementById('message').innerText.includes('b-id-trap-waves-mosaic.mp4 cannot be shown')")
+
     notes = tmp_path / "notes.txt"
     notes.write_text("no film\n" * 20)
     hand.choose_files(notes)

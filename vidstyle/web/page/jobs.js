@@ -18,6 +18,7 @@ export class Jobs {
     byId("render").addEventListener("click", () => this.start());
     byId("copy-command").addEventListener("click", (event) => copy(byId("command").textContent, event.target));
     byId("result-close").addEventListener("click", () => this.back());
+    for (const id of ["result-film", "result-picture"]) byId(id).addEventListener("error", () => this.miss());
     byId("result").addEventListener("keydown", (event) => { if (event.key === "Escape") this.back(); });
     order.addEventListener("change", () => {
       this.close();
@@ -146,6 +147,12 @@ export class Jobs {
     for (const id of ["frame", "moment", "status"]) byId(id).classList.add("away");
     byId("result").hidden = false;
     byId("result-close").focus();
+  }
+
+  /** The browser gets nothing that it can show; why, it does not tell. */
+  miss() {
+    const name = byId("result-name").textContent;
+    complain(new Error(`${name} cannot be shown: it is no longer where it was, or this browser cannot play it.`));
   }
 
   back() {
