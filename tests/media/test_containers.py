@@ -48,11 +48,24 @@ def test_a_slip_of_the_finger_is_understood() -> None:
         *[("a.ts", "prores", "video", False), ("a.m2ts", "vp9", "video", False), ("a.m2t", "vp9", "video", False)],
         *[(f"a.{suffix}", "av1", "video", suffix == "mp4") for suffix in ("mp4", "mov", "ts")],
         *[("a.mov", "vp8", "video", False), ("a.mov", "vp9", "video", False), ("a.mov", "rawvideo", "video", False)],
+        *[("a.flv", codec, "video", codec == "hevc") for codec in ("hevc", "mpeg4", "h263")],
+        *[("a.flv", "pcm_s16le", "audio", False), ("a.flv", "mp3", "audio", True)],
         *[("a.ts", "mpeg2video", "video", True), ("a.mov", "prores", "video", True), ("a.mov", "png", "video", True)],
     ],
 )
 def test_containers_hold_what_players_open(name: str, codec: str, kind: str, expected: bool) -> None:
     assert holds(container_for(name), codec, kind) is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a.y4m", "a.swf", "a.ogg"])
+def test_formats_that_cannot_be_written_are_refused_by_name(name: str) -> None:
+    with pytest.raises(UsageError, match=r"^.*use one of \.avi, "):
+        container_for(name)
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("a.3gp", "aac"), ("a.wmv", "wmav2"), ("a.h264", None)])
+def test_sound_is_encoded_by_what_this_build_has(name: str, encoder: str | None) -> None:
+    assert container_for(name).audio_encoder == encoder
 
 
 @pytest.mark.parametrize("name", CODECS)

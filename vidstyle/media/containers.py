@@ -154,6 +154,14 @@ _AVI = ContainerFormat(
     audio_encoder="libmp3lame",
     constant_rate=True,
 )
+# FFmpeg's table has MPEG-4 and H.263, which its muxer refuses, and PCM, at which it aborts the process.
+_FLV = ContainerFormat(
+    muxer="flv",
+    codec="h264",
+    video=frozenset({"h264", "hevc", "av1", "vp9", "flv1"}),
+    audio=frozenset({"aac", "mp3"}),
+    audio_encoder="aac",
+)
 _GIF = ContainerFormat(muxer="gif", codec="gif", alpha_codec="gif", video=frozenset({"gif"}))
 _PICTURE_STREAM = ContainerFormat(muxer="image2pipe", codec="png", alpha_codec="png", video=frozenset({"png"}))
 
@@ -169,6 +177,7 @@ _BY_SUFFIX = {
     ".m2ts": _MPEG_TS,
     ".m2t": _MPEG_TS,
     ".avi": _AVI,
+    ".flv": _FLV,
     ".gif": _GIF,
 }
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm"})
@@ -194,27 +203,28 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     if not suffix:
         raise UsageError(f"{target} has no suffix to tell the format by; use one of {known}")
     try:
-        form = av.open(f"file{suffix}", "w").format
+        file = av.open(f"file{suffix}", "w")
     except ValueError as error:
         hint = did_you_mean(suffix, _BY_SUFFIX)
         raise UsageError(f"no film format is called {suffix}{hint}; use one of {known}") from error
-    muxer = str(form.name)
+    muxer = str(file.format.name)
     if muxer == "image2":
         pictures = ", ".join(sorted(PICTURE_SUFFIXES))
         raise UsageError(f"vidstyle writes no {suffix} pictures; use one of {pictures}")
     if muxer in ("gxf", "mxf"):
         raise UsageError(f"{suffix} files hold broadcast's own sizes, rates and sound only; use .mov or .mpg")
-    if not any(av.Codec(c, "w").type == "video" for c in _encoders(muxer)):
+    if muxer in ("amv", "dirac", "swf", "yuv4mpegpipe"):
+        raise UsageError(f"vidstyle writes no {suffix} files; use one of {known}")
+    encoders = _encoders(muxer)
+    if not any(av.Codec(name, "w").type == "video" for name in encoders):
         raise UsageError(f"{suffix} files hold no pictures; use one of {known}")
-    codec = "h264" if "libx264" in supported_codecs(muxer) else av.open("f", "w", format=muxer).default_video_codec
-    encoder = av.open("f", "w", format=muxer).default_audio_codec
     return ContainerFormat(
         muxer=muxer,
-        codec=codec,
+        codec="h264" if "libx264" in encoders else file.default_video_codec,
         audio=None,
-        audio_encoder=None if encoder == "none" else encoder,
+        audio_encoder=next((name for name in (file.default_audio_codec, "aac") if name in encoders), None),
         subtitles=None,
-        timeless=bool(form.flags & _NO_TIMESTAMPS),
+        timeless=bool(file.format.flags & _NO_TIMESTAMPS),
     )
 
 
