@@ -338,6 +338,19 @@ def test_where_to_look_and_what_to_do_with_it_is_said(place: Path, capsys: pytes
     assert told.endswith("trained mine: vidstyle render IN OUT -s mine\n")
 
 
+def test_samples_are_not_squeezed_and_few_photographs_are_all_there(place: Path) -> None:
+    for i in range(2):  # twice as wide as high, and red left and right of the middle
+        picture = np.zeros((200, 400, 3), np.uint8)
+        picture[:, 100:300] = (200, 120, 0)
+        picture[:, :100] = picture[:, 300:] = (0, 0, 255)
+        cv2.imwrite(str(place / "photos" / f"{i}.png"), picture)
+    assert train(place) == 0
+    sheet = cv2.imread(str(place / "data" / "training" / "mine" / "samples.png"))
+    height, width = sheet.shape[:2]
+    assert width == height  # two photographs, each above its painting
+    assert np.abs(sheet[: height // 2].astype(int) - (200, 120, 0)).max() <= 8
+
+
 def test_resume_goes_on_where_it_stopped(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(place) == 0
     assert run(

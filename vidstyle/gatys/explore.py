@@ -18,7 +18,7 @@ from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.sheets import sheet
 from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor, with_edge
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.photographs import resized
+from vidstyle.training.photographs import squared
 
 CONTENT_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 
@@ -46,9 +46,7 @@ def texture_sheet(
     vgg: VGG, painting: Tensor, *, options: GatysOptions, quick: VGG | None, size: int, say: Say
 ) -> ImageArray:
     """The painting's style alone, from noise, with its layers up to conv1_1, 2_1, ... 5_1; a labelled sheet."""
-    side = min(painting.shape[2:])
-    top, left = ((length - side) // 2 for length in painting.shape[2:])
-    square = resized(painting[..., top : top + side, left : left + side], size, size).clamp(0, 1)
+    square = squared(painting, size)
     cells = [(to_image(square), "painting")]
     for depth in range(1, 6):
         layers = tuple((f"conv{block}_1", 1.0) for block in range(1, depth + 1))

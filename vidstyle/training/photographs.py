@@ -80,6 +80,13 @@ def resized(picture: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
 
 
+def squared(picture: Tensor, side: int) -> Tensor:
+    """The middle of `picture` (1, C, H, W) as (1, C, side, side), in 0..1."""
+    short = min(picture.shape[2:])
+    top, left = ((length - short) // 2 for length in picture.shape[2:])
+    return resized(picture[..., top : top + short, left : left + short], side, side).clamp(0, 1)
+
+
 class Photographs:
     """Batches of random square crops, (N, 3, size, size) float32 RGB in 0..1, each repeatable from seed and number.
 

@@ -31,13 +31,16 @@ from vidstyle.style_library import Library
 from vidstyle.styles import IDENTITY, StyleCard, check_name
 from vidstyle.training.curves import write_losses
 from vidstyle.training.nearest import begin_at_nearest
-from vidstyle.training.photographs import Photographs
+from vidstyle.training.photographs import Photographs, squared
 from vidstyle.training.trainer import EVERY, Progress, Recipe, Trainer
 
 Start = tuple[dict[str, Tensor], dict[str, Tensor]]
 
 SAMPLES = 32
-"""Photographs that stand for all of them; every eighth is on the sample sheet."""
+"""Photographs that stand for all of them."""
+
+SHOWN = 4
+"""So many of these, from all over the folder, are on the sample sheet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ def train(
         with writing(session.run):
             write_losses(log, progress, cpu=time.process_time() - counted)
             counted = time.process_time()
-            _write_sheet(session.run / "samples.png", trainer, samples[:: SAMPLES // 4])
+            _write_sheet(session.run / "samples.png", trainer, samples[:: -(-len(samples) // SHOWN)])
         report(progress)
 
     with writing(session.run):
@@ -194,7 +197,7 @@ def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:
     """Photographs in the first row, below them every style that is being learned."""
     stride = 2 * trainer.recipe.architecture.stride
     side = 256 // stride * stride
-    photographs = torch.cat([torch.nn.functional.interpolate(s, (side, side), mode="area") for s in samples])
+    photographs = torch.cat([squared(sample, side) for sample in samples])
     rows = [photographs, *(trainer.paint(photographs, style.name) for style in trainer.recipe.styles)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     pixels = (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
