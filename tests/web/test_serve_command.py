@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -22,6 +22,7 @@ from tests.web.conftest import ORDER, Visitor, wait_for
 from vidstyle.backends.protocol import Availability
 from vidstyle.cli.app import run
 from vidstyle.cli.serve import _warm_up
+from vidstyle.errors import Interrupted
 from vidstyle.web.studio import Studio
 
 FAST = ("--backend", "openvino", "--precision", "fp32", "--no-open")
@@ -70,6 +71,27 @@ def test_a_signal_waits_for_no_lock(
     words = ["--port", "0", "--folder", str(tmp_path / "films"), "--backend", "openvino", "--precision", "fp32"]
     assert run(["serve", *words]) == 0
     assert locked == []
+    assert "closing" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent")
+def test_a_signal_that_is_swallowed_at_the_start_is_not_lost(
+    library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def swallow() -> str:
+        with suppress(KeyboardInterrupt, Interrupted):  # as the C code of an import may
+            signal.raise_signal(signal.SIGINT)
+        return str(tmp_path)
+
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    monkeypatch.setattr("vidstyle.cli.serve._warm_up", lambda studio: None)
+    monkeypatch.setattr("platformdirs.user_videos_dir", swallow)
+    rescue = threading.Timer(20, signal.pthread_kill, (threading.get_ident(), signal.SIGTERM))
+    rescue.start()
+    try:
+        assert run(["serve", "--port", "0", *FAST]) == 0
+    finally:
+        rescue.cancel()
     assert "closing" in capsys.readouterr().err
 
 

@@ -36,20 +36,21 @@ def serve(
     verbose: options.Verbose = 0,
 ) -> None:
     """Open the studio: a page to choose styles, paint films and pictures, and go live. Ctrl-C ends it."""
-    import platformdirs
-
-    from vidstyle.backends.registry import available_backend
-    from vidstyle.cache import tell_stand_in
     from vidstyle.interrupts import TICK, stop_requests
-    from vidstyle.web.order import Engines
-    from vidstyle.web.server import StudioServer
-    from vidstyle.web.studio import Studio
 
-    if backend != "auto":  # else a studio would open that can paint nothing
-        available_backend(backend)
-    folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
-    engines = Engines(backend=backend, device=device, precision=precision.value)
-    with stop_requests() as stop:
+    with stop_requests() as stop:  # before anything else is imported: C code may swallow what a signal raises
+        import platformdirs
+
+        from vidstyle.backends.registry import available_backend
+        from vidstyle.cache import tell_stand_in
+        from vidstyle.web.order import Engines
+        from vidstyle.web.server import StudioServer
+        from vidstyle.web.studio import Studio
+
+        if backend != "auto":  # else a studio would open that can paint nothing
+            available_backend(backend)
+        folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
+        engines = Engines(backend=backend, device=device, precision=precision.value)
         stop.finish = lambda: None  # no Event: set by a signal, it may wait for the lock that its own `wait` holds
         with (
             Studio(folder=folder.absolute(), engines=engines) as studio,
