@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import add_style
 from tests.live.browser import CHROMIUM, Browser
 from tests.web.conftest import Visitor, wait_for
+from vidstyle.errors import StyleError
 from vidstyle.style_library import Library
 from vidstyle.web.studio import Studio
 
@@ -177,6 +178,17 @@ def test_styles_that_come_and_go_meanwhile_are_seen(
     hand.wait("document.querySelectorAll('.style').length === 2")
     assert hand.do(f"return {ON_AIR}") == "mosaic"
     assert hand.do("return document.getElementById('message').hidden")
+
+
+def test_why_the_page_cannot_begin_stays_on_it(hand: Hand, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand.painted()
+
+    def fail() -> None:
+        raise StyleError("a card cannot be read")
+
+    monkeypatch.setattr(studio, "to_json", fail)
+    hand.do("location.reload()")
+    hand.wait("document.getElementById('veil').innerText === 'a card cannot be read'")
 
 
 def test_the_gallery_stays_where_it_was_scrolled(hand: Hand) -> None:

@@ -150,5 +150,6 @@ function kept() {
 try {
   new Studio(await get("/api/studio"));
 } catch (error) {
-  complain(error);
+  byId("veil").textContent = error.message; // nothing else works: it stays
+  byId("veil").hidden = false;
 }
