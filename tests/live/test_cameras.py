@@ -229,6 +229,33 @@ def test_a_stream_without_stamps_plays_at_its_rate_and_loops_though_it_cannot_be
     np.testing.assert_allclose(np.subtract(times, times[0]), np.arange(25) / 25, atol=0.08)
 
 
+def test_the_first_picture_of_a_stream_is_shown_and_not_only_used_to_understand_it(tmp_path: Path) -> None:
+    """Senders may take ten seconds to the next keyframe, before which nothing can be decoded."""
+    path = tmp_path / "one_keyframe.ts"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"tune": "zerolatency", "g": "1000"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for i in range(50):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 5 * i, np.uint8), format="rgb24")
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def send() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(path.read_bytes())
+
+        threading.Thread(target=send, daemon=True).start()
+        camera = open_camera(CameraRequest(source=f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+    values = []
+    with contextlib.suppress(CameraLost):
+        while True:
+            values.append(int(camera.read()[24, 32, 0]))
+    camera.close()
+    np.testing.assert_allclose(values, [5 * i for i in range(50)], atol=8)
+
+
 def test_a_network_camera_is_read_and_its_silence_noticed_within_two_seconds(network_camera) -> None:
     camera = open_camera(CameraRequest(source=network_camera.url))
     assert camera.info.width == 160

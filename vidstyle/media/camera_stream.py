@@ -46,8 +46,7 @@ SOUND_LEAD = 1.0
 SOUND_KEPT = 3000
 """Pieces of sound (about 20 ms each) kept until then; where there are more, their stamps are not the picture's."""
 
-_LIVE_OPTIONS = {"fflags": "nobuffer", "rtsp_transport": "tcp", "analyzeduration": "1000000"}
-
+_LIVE_OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "1000000"}
 
 OpenSource = Callable[[Patience], InputContainer]
 """Opens what the camera reads from, and waits for its data as long as told. Raises InputError."""
