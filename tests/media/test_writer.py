@@ -195,11 +195,13 @@ def test_colours_survive_and_are_tagged(tmp_path: Path, codec: str, suffix: str,
         assert frame.color_range == (2 if frame.format.is_rgb else 1)
 
 
-@pytest.mark.parametrize("matrix", [1, 5, 6, 9])
-def test_the_matrix_is_the_films_own(tmp_path: Path, matrix: int) -> None:
+@pytest.mark.parametrize(
+    ("codec", "matrix"), [*[("h264", matrix) for matrix in (1, 5, 6, 9)], ("prores", 1), ("prores", 9)]
+)
+def test_the_matrix_is_the_films_own(tmp_path: Path, codec: str, matrix: int) -> None:
     colour = ColourInfo(matrix=matrix, primaries=matrix, transfer=1, full_range=True)
-    copy_film(given([patch_picture()], colour=colour), tmp_path / "out.mp4")
-    frame = first_frame(tmp_path / "out.mp4")
+    copy_film(given([patch_picture()], colour=colour), tmp_path / "out.mov", options=EncodeOptions(codec=codec))
+    frame = first_frame(tmp_path / "out.mov")
     assert (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range) == (matrix, matrix, 1, 1)
     assert patch_error(as_rgb(frame)) <= 4
 

@@ -97,10 +97,11 @@ class VideoEncoder:
         """Add the stream and open the encoder. Raises OutputError where it does not open, UsageError for options."""
         shape = settings.shape
         self._settings = settings
+        self._colour = settings.colour
         self._palette = Palette(size=shape.coded) if settings.pixel_format == "pal8" else None
         self._converter = FrameConverter(
             pixel_format="rgba" if self._palette else settings.pixel_format,
-            colour=settings.colour,
+            colour=self._colour,
             alpha=settings.alpha,
             size=None if shape.coded == shape.frame else shape.coded,
         )
@@ -118,6 +119,7 @@ class VideoEncoder:
             film = f"{expected[0]}x{expected[1]}"
             raise OutputError(f"frame {frame.index} is {width}x{height}, the film being written {film}")
         picture = self._converter.convert(frame)
+        picture.color_primaries, picture.color_trc = self._colour.primaries, self._colour.transfer  # ProRes asks frames
         if self._palette:
             picture = self._palette.convert(picture)
         picture.time_base = self._settings.time_base
