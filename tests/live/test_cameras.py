@@ -9,6 +9,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -18,6 +19,7 @@ import pytest
 from tests.live.live_fakes import Collector
 from vidstyle.errors import InputError, UsageError
 from vidstyle.media import camera_device, camera_patience
+from vidstyle.media import pace as pace_module
 from vidstyle.media.camera import device_number, open_camera
 from vidstyle.media.camera_patience import FIRST_PATIENCE, KNOWN_AFTER, PATIENCE, PERIODS, Patience
 from vidstyle.media.camera_probe import has_returned
@@ -198,6 +200,21 @@ def test_the_clock_of_a_film_is_set_where_its_stamps_jump_but_not_in_its_pauses(
     for jumped in (JUMP + 1, JUMP + 1 - 2 * LATE):
         assert pace.wait(jumped)
         assert pace.moment(jumped) == pytest.approx(time.monotonic(), abs=0.05)
+
+
+def test_the_clock_of_a_live_stream_is_that_of_its_pictures_on_the_average(monkeypatch) -> None:
+    """Sound goes by it: were it that of the first picture, which came late, sound would be late for good."""
+    now = 100.2
+    monkeypatch.setattr(pace_module, "time", SimpleNamespace(monotonic=lambda: now))
+    pace = Pace()
+    pace.begin(0.0)
+    for index in range(1, 101):
+        now = 100 + index / 25 + (0.02 if index % 2 else -0.02)
+        pace.follow(index / 25)
+    assert pace.moment(4.0) == pytest.approx(104.0, abs=0.02)
+    now = 200.0
+    pace.follow(4.04)
+    assert pace.moment(4.04) == pytest.approx(200.0)
 
 
 def test_the_pause_of_a_film_is_no_loss_and_can_be_ended(start_session, tmp_path: Path) -> None:

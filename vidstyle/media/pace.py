@@ -10,6 +10,10 @@ LATE = 0.25
 JUMP = 30.0
 """Seconds ahead from which it is no pause of the film, but stamps that have jumped: the clock is set again."""
 
+SHARE = 1 / 32
+"""By which part of a live picture's lateness the clock is moved: they come early and late, and the first often latest.
+"""
+
 SLICE = 0.1
 """Seconds of a film's pause that are slept at once, so that who wants to end it gets through."""
 
@@ -43,6 +47,6 @@ class Pace:
         return wait <= SLICE or wait > JUMP
 
     def follow(self, film_time: float) -> None:
-        """A live stream delivered `film_time` just now; the clock is set only if it has run away."""
-        if abs(self.moment(film_time) - time.monotonic()) > LATE:
-            self.begin(film_time)
+        """A live stream delivered `film_time` just now: the clock follows the mean, and is set if it has run away."""
+        late = time.monotonic() - self.moment(film_time)
+        self._start += late if abs(late) > LATE else late * SHARE
