@@ -92,5 +92,6 @@ def test_the_policy_allows_nothing_that_the_page_does_not_need(visitor: Visitor)
 
 def test_what_must_be_seen_is_described() -> None:
     assert "prefers-reduced-motion" in TEXTS["studio.css"]
+    assert "forced-colors" in TEXTS["studio.css"]
     assert ":focus-visible" in TEXTS["studio.css"]
     assert set(re.findall(r"<(\w+)", TEXTS["icon.svg"])) <= {"svg", "rect", "path", "circle"}
