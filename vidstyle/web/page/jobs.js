@@ -120,8 +120,9 @@ export class Jobs {
   offers(job) {
     const result = `/api/jobs/${job.id}/result`;
     const look = make("button", { type: "button", className: "quiet", textContent: job.kind === "film" ? "Play" : "Look" });
+    look.ariaLabel = `${look.textContent} ${job.name}`;
     look.addEventListener("click", () => this.open(job, result, look));
-    const save = make("a", { href: `${result}?save`, textContent: "Download", download: job.name });
+    const save = make("a", { href: `${result}?save`, textContent: "Download", download: job.name, ariaLabel: `Download ${job.name}` });
     return make("div", { className: "doing" }, look, save);
   }
 
