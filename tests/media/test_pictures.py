@@ -144,6 +144,15 @@ def test_what_pictures_cannot_do_is_refused(tmp_path: Path, name: str, options: 
         open_writer(tmp_path / name, source=given(noise(1)), options=options)
 
 
+@pytest.mark.parametrize(("suffix", "longest"), [("webp", 16383), ("jpg", 65500), ("tga", 65535)])
+def test_what_is_too_wide_is_refused_before_it_is_painted(tmp_path: Path, suffix: str, longest: int) -> None:
+    copy_film(given(noise(1, longest, 2)), tmp_path / f"widest.{suffix}")
+    with pytest.raises(UsageError, match=f"no more than {longest} pixels a side, the picture is {longest + 1}x2"):
+        open_writer(tmp_path / f"wider.{suffix}", source=given(noise(1, longest + 1, 2)))
+    with pytest.raises(UsageError, match="a side"):
+        open_writer(tmp_path / f"w.{suffix}", source=given(noise(1)), options=EncodeOptions(size=(9, longest + 1)))
+
+
 def test_the_codec_may_be_named(tmp_path: Path) -> None:
     copy_film(given(noise(1)), tmp_path / "f_%04d.png", options=EncodeOptions(codec="png"))
     assert (tmp_path / "f_0001.png").exists()

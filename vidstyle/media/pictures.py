@@ -48,6 +48,7 @@ _FORMATS = {
     ".ppm": PictureFormat(encoder="ppm", opaque="rgb24", with_alpha=None),
 }
 _TELL_ASPECT = ("png", "mjpeg", "tiff")  # encoders whose files say how wide a pixel is shown
+_LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500, ".tga": 65535}  # pixels of a side; FFmpeg's limit for JPEG
 _NOT_SEEN = Fraction(1, 200)  # seconds by which frames may differ in length
 _JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
 
@@ -68,7 +69,8 @@ class PictureWriter:
         self._first_number, self._apart = info.first_number, info.time_base
         self._last: Fraction | None = None
         self._lasted: set[Fraction] = set()
-        self._refuse(source, options)
+        size = options.size or (info.width, info.height)
+        self._refuse(source, options, size)
         self._alpha = info.has_alpha and self._form.with_alpha is not None
         pixels = self._form.with_alpha if self._alpha and self._form.with_alpha else self._form.opaque
         self._pixels = pixels
@@ -76,7 +78,7 @@ class PictureWriter:
         self._converter = FrameConverter(pixel_format=pixels, colour=colour, alpha=self._alpha or pixels == "bgra")
         if info.has_alpha and not self._alpha:
             self._warnings.append(f"transparency is laid on black: {target.suffix} files cannot hold it")
-        self._pixel_aspect = pixel_aspect(info, options.size or (info.width, info.height))
+        self._pixel_aspect = pixel_aspect(info, size)
         if self._pixel_aspect != 1 and self._form.encoder not in _TELL_ASPECT:
             self._warnings.append(f"pixels are not square ({self._pixel_aspect}): {target.suffix} files cannot say so")
         self._older = sequence_members(target) if self._sequence else []
@@ -86,8 +88,13 @@ class PictureWriter:
             except OSError as error:
                 raise output_error(error, target.parent) from error
 
-    def _refuse(self, source: Reader, options: EncodeOptions) -> None:
+    def _refuse(self, source: Reader, options: EncodeOptions, size: tuple[int, int]) -> None:
         suffix = self._target.suffix.lower()
+        if max(size) > (longest := _LONGEST.get(suffix, max(size))):
+            raise UsageError(
+                f"{suffix} files hold no more than {longest} pixels a side, the picture is {size[0]}x{size[1]}; "
+                "use .png, or a smaller --size"
+            )
         if options.codec not in (None, self._form.encoder, suffix[1:]):
             raise UsageError(f"{suffix} files are not written with {options.codec}; leave --codec out")
         if options.crf is not None or options.preset is not None or options.bit_depth != 8:
