@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,15 @@ def test_nothing_is_written_over(visitor: Visitor, make_film: MakeFilm, tmp_path
     names = [visitor.wait_for_job(start(visitor, source), "done")["name"] for _ in range(2)]
     assert names == ["in-mosaic-3.mp4", "in-mosaic-4.mp4"]
     assert (tmp_path / "films" / "in-mosaic.mp4").read_text() == "mine"
+
+
+def test_no_name_is_longer_than_disks_take(library: Library, tmp_path: Path) -> None:
+    jobs, source = slow_jobs(library, tmp_path, SlowRender())
+    long = Order(styles=tuple((letter * 64, 1.0) for letter in "abc"))
+    command = jobs.command(replace(source, name="\U00020000" * 60 + ".mp4"), long)
+    name = shlex.split(command)[3]
+    assert len(os.fsencode(f"{name}-100.part")) <= 255
+    jobs.close()
 
 
 def test_what_cannot_work_is_refused_at_once(visitor: Visitor, tmp_path: Path) -> None:

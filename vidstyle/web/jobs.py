@@ -23,7 +23,10 @@ from vidstyle.web.order import Engines, Order, shell_line
 from vidstyle.web.shelf import Shelf, Source
 
 LONGEST_STEM = 40
-"""Letters of a film's own name that its painted film keeps."""
+"""Letters of a film's own name that its painted film keeps: with those of its styles, 255 bytes hold them."""
+
+LONGEST_STYLES = 60
+"""Letters of its styles' names."""
 
 _PATIENCE = 20.0
 """Seconds that a job may take to finish what it has in hand when the studio closes."""
@@ -227,5 +230,5 @@ def _file_name(source: Source, order: Order) -> str:
     """`holiday-mosaic.mp4`: made of letters, digits and hyphens, whatever the source is called."""
     plain = unicodedata.normalize("NFC", source.name.rpartition(".")[0] or source.name)
     stem = re.sub(r"[\W_]+", "-", plain)[:LONGEST_STEM].strip("-") or source.kind
-    styles = "-".join(name for name, weight in order.styles[:3] if weight)
+    styles = "-".join(name for name, weight in order.styles[:3] if weight)[:LONGEST_STYLES]
     return f"{stem}-{styles}{'.png' if source.kind == 'picture' else '.mp4'}"
