@@ -156,6 +156,28 @@ def test_what_says_the_same_beside_the_profile_is_not_applied_as_well(
     assert np.abs(frame.image.astype(int) - in_srgb(COLOURS)).max() <= 2
 
 
+LINEAR = struct.pack(">I", 100000)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+def test_light_in_png_files_becomes_code_values(tmp_path: Path, mode: str) -> None:
+    path, file = tmp_path / "photo.png", BytesIO()
+    Image.new("RGB", (64, 48), (128, 128, 128)).convert(mode).save(file, "PNG")
+    path.write_bytes(with_chunk(file.getvalue(), b"gAMA", LINEAR))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert reader.info.colour.transfer == 13
+    assert np.abs(frame.image.astype(int) - 188).max() <= 1  # 255 * (1.055 * 0.502 ** (1 / 2.4) - 0.055)
+
+
+def test_a_profile_says_more_than_that(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(with_chunk(encoded(p3_profile()), b"gAMA", LINEAR))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+    assert np.abs(frame.image.astype(int) - in_srgb(COLOURS)).max() <= 2
+
+
 def test_hdr_is_mapped_by_its_code_points_whatever_its_profile(tmp_path: Path) -> None:
     """The profile is there for programs that do not know them, and has no way to say how bright is too bright."""
     path, alone = tmp_path / "photo.png", tmp_path / "alone.png"

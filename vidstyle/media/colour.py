@@ -6,7 +6,8 @@ Tags are believed. Where a stream says nothing:
 - range: full for RGB and for JPEG's formats, limited for everything else;
 - primaries: those that belong to the matrix; transfer: BT.709's curve.
 
-Floating point is light and gets sRGB's curve: OpenEXR, Radiance's HDR and PFM hold no code values.
+Floating point is light and gets sRGB's curve, as OpenEXR, Radiance's HDR and PFM hold no code values; so is RGB or grey
+that is tagged as linear, as PNG files may be.
 
 Pictures of BT.709 and BT.601 keep their own primaries and curve, only matrix and range are undone. PQ, HLG and
 wider primaries are mapped to BT.709 (`tonemap`). So a reader's frames are always RGB as `ColourInfo` of
@@ -52,7 +53,7 @@ SWS_MATRIX = {
 
 _FULL_BY_FORMAT = ("yuvj", "mono")
 _FLOATS = ("f16", "f32")
-_SRGB_CURVE = 13
+_LINEAR, _SRGB_CURVE = 8, 13
 _DECODED_WITH_ALPHA = ("gif", "webp")
 _CURVES_LIKE_709 = (14, 15)  # BT.2020's SDR curves are BT.709's, with more digits
 # Interpolated chroma and exact rounding: swscale's quick path is several times faster, but rounds so coarsely that
@@ -102,7 +103,8 @@ def _is_rgb(frame: VideoFrame) -> bool:
 
 
 def _is_light(frame: VideoFrame) -> bool:
-    return any(kind in _format(frame).name for kind in _FLOATS)
+    without_matrix = _is_rgb(frame) or len(_format(frame).components) < 3
+    return any(kind in _format(frame).name for kind in _FLOATS) or (frame.color_trc == _LINEAR and without_matrix)
 
 
 def _format(frame: VideoFrame) -> VideoFormat:
@@ -140,8 +142,8 @@ class RgbConverter:
     """Turns decoded frames of any format into RGB of one size.
 
     `width` and `height` are those of every picture given; frames of another size are scaled, and that is noted.
-    `alpha` says whether transparency is given beside the picture. Without `to_bt709` colours keep their primaries:
-    a colour profile, which says more, is to follow.
+    `alpha` says whether transparency is given beside the picture. Without `to_bt709` colours keep their primaries and
+    curve: a colour profile, which says more, is to follow.
     """
 
     def __init__(self, *, width: int, height: int, alpha: bool, notes: Notes, to_bt709: bool = True) -> None:
@@ -162,7 +164,7 @@ class RgbConverter:
         if source.matrix not in SWS_MATRIX:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
-        if _is_light(frame):
+        if self._to_bt709 and _is_light(frame):
             frame = _coded(frame)
         image: ImageArray | None = None
         if self._to_bt709 and _needs_cube(source):
