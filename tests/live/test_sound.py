@@ -163,12 +163,18 @@ def test_an_rtmp_stream_has_the_sound_in_time(start_session, clapper, tmp_path: 
     assert_in_time(seen, count=3)
 
 
-def play(film: LiveFilm, path: Path, *, heard: list[tuple[float, float]], pictures: int) -> np.ndarray:
-    """Pictures 10 a second from moment 100 on, and a tone over each `heard` (begin, end); the sound as it was read."""
+def play(
+    film: LiveFilm, path: Path, *, heard: list[tuple[float, float]], pictures: int, seconds: float = 0.02
+) -> np.ndarray:
+    """Pictures 10 a second from moment 100 on, and a tone over each `heard` (begin, end); the sound as it was read.
+
+    It comes in pieces of so many `seconds`.
+    """
     film.open(PictureFormat(width=64, height=48, rate=Fraction(10), sound=SoundFormat(rate=48_000, layout="mono")))
+    samples = np.full((1, round(48_000 * seconds)), 8000, np.int16)
     for begin, end in heard:
-        for at in np.arange(begin, end - 1e-9, 0.02):
-            piece = av.AudioFrame.from_ndarray(np.full((1, 960), 8000, np.int16), format="s16", layout="mono")
+        for at in np.arange(begin, end - 1e-9, seconds):
+            piece = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
             piece.sample_rate = 48_000
             film.hear(Sound(samples=piece, captured=100 + float(at)))
     for index in range(pictures):
@@ -187,6 +193,22 @@ def test_gaps_become_silence_and_what_was_heard_twice_is_left_out(tmp_path: Path
     assert loud[: 48_000 - 100].all(), "from the first picture on, without what came before it"
     assert not loud[round(1.1 * 48_000) : 4 * 48_000 - 100].any()
     assert loud[4 * 48_000 + 100 : 5 * 48_000 - 4000].all()
+
+
+def test_sound_is_nowhere_off_its_time_by_more_than_lips_forgive(tmp_path: Path) -> None:
+    """As where a film whose sound ends a little before its pictures begins again."""
+    path = tmp_path / "again.mkv"
+    loud = np.abs(play(LiveFilm(str(path)), path, heard=[(0, 1), (1.08, 2)], pictures=22)) > 0.1
+    assert not loud[round(1.01 * 48_000) : round(1.03 * 48_000)].any()
+    assert loud[round(1.09 * 48_000) : round(1.99 * 48_000)].all()
+
+
+def test_a_long_piece_loses_only_what_is_too_early(tmp_path: Path) -> None:
+    """Films in AVI often have half a second of sound in a piece."""
+    path = tmp_path / "long.mkv"
+    heard = [(-0.3, 0.2), (0.2, 0.7), (0.5, 1.0), (1.0, 1.5)]
+    loud = np.abs(play(LiveFilm(str(path)), path, heard=heard, pictures=16, seconds=0.5)) > 0.1
+    assert loud[: round(1.49 * 48_000)].all()
 
 
 @pytest.mark.parametrize(("sample_format", "layout"), [("fltp", "stereo"), ("s16", "mono")])
