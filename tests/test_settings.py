@@ -118,7 +118,7 @@ def read(folder: Path, *texts: str, command: str = "render") -> dict[str, object
     files = []
     for number, text in enumerate(texts):
         files.append(folder / f"{number}.toml")
-        files[-1].write_text(text)
+        files[-1].write_text(text, encoding="utf-8")
     return read_config(files, command=command, commands=COMMANDS, known=KNOWN)
 
 
@@ -129,6 +129,11 @@ def test_a_commands_table_wins_over_the_top_and_later_files_over_earlier(tmp_pat
         "[render]\ncrf = 18\nkeep-colors = true\n",
     )
     assert values == {"style": "mosaic", "strength": 0.7, "crf": 18, "keep_colors": True}
+
+
+def test_a_files_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    """As Windows' editors and shells write it."""
+    assert read(tmp_path, "\ufeffstrength = 0.5\r\n") == {"strength": 0.5}
 
 
 def test_shared_keys_that_the_command_does_not_know_are_left_out(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def read_config(
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' editors may put a mark first
     except (OSError, ValueError) as error:
         raise UsageError(f"configuration file {file}: {error}") from error
 
