@@ -8,6 +8,7 @@ function and leaves the memory as it is, but its gradient does not; so the gradi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ SPIKE = 5.0
 
 def conditional_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, *, epsilon: float) -> Tensor:
     """(N, C, H, W) activations, normalised over H W, times `scale` plus `shift`, both (N, C)."""
-    result: Tensor = _ConditionalInstanceNorm.apply(x, scale, shift, epsilon, False)[0]  # type: ignore[no-untyped-call]
-    return result
+    apply: Callable[..., tuple[Tensor, None]] = _ConditionalInstanceNorm.apply
+    return apply(x, scale, shift, epsilon, False)[0]
 
 
 def conditional_instance_norm_and_spikes(
@@ -33,8 +34,8 @@ def conditional_instance_norm_and_spikes(
     own strength, and the spot shows as a blob in the picture (Karras et al., "Analyzing and Improving the Image
     Quality of StyleGAN", 2020, section 2). A small weight on this number takes the way away.
     """
-    both: tuple[Tensor, Tensor] = _ConditionalInstanceNorm.apply(x, scale, shift, epsilon, True)  # type: ignore[no-untyped-call]
-    return both
+    apply: Callable[..., tuple[Tensor, Tensor]] = _ConditionalInstanceNorm.apply
+    return apply(x, scale, shift, epsilon, True)
 
 
 class _ConditionalInstanceNorm(torch.autograd.Function):

@@ -6,6 +6,7 @@ back took a quarter of a training step of `classic`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ ROWS, COLUMNS = 2, 3
 
 def reflect(x: Tensor, border: int) -> Tensor:
     """(N, C, H, W) with `border` pixels mirrored beyond each side, less than H and W; edges are not repeated."""
-    result: Tensor = _Reflect.apply(x, border)  # type: ignore[no-untyped-call]
-    return result
+    apply: Callable[..., Tensor] = _Reflect.apply
+    return apply(x, border)
 
 
 class _Reflect(torch.autograd.Function):
