@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import time
 import tracemalloc
 from fractions import Fraction
@@ -387,6 +388,7 @@ def test_percentiles_and_balance() -> None:
         histogram.add(ms / 1000 - 0.0001)
     assert histogram.percentile(0.5) == pytest.approx(50, abs=0.6)
     assert histogram.percentile(0.99) == pytest.approx(99, abs=0.6)
+    assert json.dumps(histogram.percentile(0.52)) == "52.0", "no digits that mean nothing"
     statistics = Statistics(lambda: 1.0)
     for name in "ab":
         statistics.add_output(name)

@@ -44,7 +44,7 @@ class LatencyHistogram:
         wanted = share * self._counts.total()
         so_far = accumulate(self._counts[bucket] for bucket in buckets)
         bucket = next(bucket for bucket, count in zip(buckets, so_far, strict=True) if count >= wanted)
-        return (bucket + 1) * BUCKET * 1000
+        return round((bucket + 1) * BUCKET * 1000, 1)
 
     def as_json(self) -> dict[str, float | None]:
         """Median, 95th and 99th percentile in ms; None before the first latency."""
