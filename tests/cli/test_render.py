@@ -101,6 +101,21 @@ def test_flags_win_over_environment_over_file_over_defaults(
     assert report(film, "out.png", "-y", "--strength", "0.5")["strength"] == 0.5
 
 
+def test_a_flag_wins_over_a_switch_that_a_file_has_on(
+    make_film: Callable[..., Path], report: Callable[..., dict]
+) -> None:
+    film = str(make_film(frames=1))
+
+    def painted(*words: str) -> bytes:
+        report(film, "out.png", "-y", *words)
+        return Path("out.png").read_bytes()
+
+    plain = painted()
+    Path("vidstyle.toml").write_text("keep-colors = true\nstabilize = true\n")
+    assert painted() != plain
+    assert painted("--no-keep-colors", "--no-stabilize") == plain
+
+
 def test_a_given_file_stands_in_for_the_found_ones(
     make_film: Callable[..., Path], capsys: Captured, report: Callable[..., dict]
 ) -> None:

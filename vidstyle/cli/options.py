@@ -68,7 +68,8 @@ Network = Annotated[
     str, typer.Option(metavar="NAME", help="live (fast) or classic (finest).", autocompletion=_complete_networks)
 ]
 KeepColors = Annotated[
-    bool, typer.Option("--keep-colors", help="Keep the film's own colours, paint only light and dark.")
+    bool,
+    typer.Option("--keep-colors/--no-keep-colors", help="Keep the film's own colours, paint only light and dark."),
 ]
 Stroke = Annotated[
     float, typer.Option(min=0.1, max=10, metavar="FACTOR", help="Size of the strokes; 2 is twice as large.")
