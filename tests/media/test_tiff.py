@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.media.reading import field_colours, frames_of, near, quarters
 from tests.media.test_colour_profile import grey_profile, in_srgb, p3_profile
+from tests.media.test_orientation import expected
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.media.reader import open_reader
@@ -145,6 +146,19 @@ def test_smaller_copies_are_no_pages(tmp_path: Path) -> None:
     Image.fromarray(quarters()).save(path, save_all=True, append_images=[small])
     with open_reader(path) as reader:
         assert not reader.warnings
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_floating_point_is_turned_upright(tmp_path: Path, tag: int) -> None:
+    """FFmpeg's own filter for it ends the process."""
+    path, (height, width) = tmp_path / "scan.tif", (48, 64)
+    light = ((quarters(width, height) / 255) ** 2.2).astype("<f4").tobytes()
+    rows: dict[int, Sequence[int]] = {273: [8], 277: [3], 278: [height], 279: [len(light)], 339: [3, 3, 3]}
+    tags: dict[int, Sequence[int]] = {256: [width], 257: [height], 258: [32, 32, 32], 259: [1], 262: [2], 274: [tag]}
+    path.write_bytes(tiff(tags | rows, light, order="<"))
+    picture, want = read(path), expected(quarters(width, height), tag)
+    assert picture.shape == want.shape
+    assert near(field_colours(picture), field_colours(want))
 
 
 @pytest.mark.parametrize("tags", [{254: 1, 330: 8}, {50706: 1 << 24}], ids=["NEF", "DNG"])

@@ -115,12 +115,12 @@ def _format(frame: VideoFrame) -> VideoFormat:
 def has_alpha(frame: VideoFrame, *, codec: str) -> bool:
     """Whether the frame carries transparency; of what is decoded to such a format in any case, whether any is seen."""
     if frame.format.has_palette:
-        return shows_through(frame)
+        return _shows_through(frame)
     carries = any(component.is_alpha for component in _format(frame).components)
-    return carries and (codec not in _DECODED_WITH_ALPHA or shows_through(frame))
+    return carries and (codec not in _DECODED_WITH_ALPHA or _shows_through(frame))
 
 
-def shows_through(frame: VideoFrame) -> bool:
+def _shows_through(frame: VideoFrame) -> bool:
     """Whether any of the frame's pixels is not opaque."""
     return bool(_rows(frame.reformat(format="rgba", threads=1), 4)[..., 3].min() < 255)
 

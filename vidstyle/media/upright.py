@@ -14,6 +14,7 @@ from vidstyle.errors import BackendError
 from vidstyle.media.notes import Notes
 from vidstyle.media.orientation import Orientation
 
+_CRASHES_TRANSPOSE = ("rgbf", "rgbaf")  # FFmpeg's transpose does not know how wide their pixels are
 _Key = tuple[int, int, str, int, int, bool]
 
 
@@ -95,6 +96,8 @@ class PictureFilter:
             f":colorspace={frame.colorspace}:range={'pc' if full else frame.color_range}",
         )
         steps = [("bwdif", "mode=send_frame:parity=auto:deint=interlaced")] if self._interlaced else []
+        if frame.format.name.startswith(_CRASHES_TRANSPOSE):
+            steps.append(("format", "pix_fmts=gbrpf32|gbrapf32"))
         for name, arguments in (*steps, *self._orientation.filters, ("buffersink", "")):
             step = graph.add(name, arguments or None)
             last.link_to(step)
