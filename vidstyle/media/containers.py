@@ -25,6 +25,10 @@ _MOV_OPTIONS = {
     "movflags": "hybrid_fragmented+delay_moov",
     "frag_duration": "250000",
 }
+_AVI_OPTIONS = {
+    # The silence that MP3 begins with, before 0, would move the film by part of a frame, and so by a whole one.
+    "avoid_negative_ts": "disabled",
+}
 _MATROSKA_OPTIONS = {
     # "passthrough" keeps the flags of the source; the muxer's own rule would mark a default of every kind.
     "default_mode": "passthrough",
@@ -153,6 +157,8 @@ _AVI = ContainerFormat(
     audio=frozenset({"mp3", "mp2", "ac3", "dts", "pcm_s16le", "pcm_u8"}),
     audio_encoder="libmp3lame",
     constant_rate=True,
+    options=_AVI_OPTIONS,
+    stream_options=_AVI_OPTIONS,
 )
 # FFmpeg's table has MPEG-4 and H.263, which its muxer refuses, and PCM, at which it aborts the process.
 _FLV = ContainerFormat(

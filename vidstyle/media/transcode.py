@@ -54,7 +54,9 @@ class AudioRoute:
             layout=context.layout,
             rate=context.sample_rate,
             frame_size=context.frame_size,
-            options={"async": "1"},  # fills gaps, so that sound does not run ahead of the picture after one
+            # Fills gaps, so that sound does not run ahead of the picture after one; in AVI, where all streams begin at
+            # once, also the one before it begins.
+            options={"async": "1"} | ({"first_pts": "0"} if output.format.name == "avi" else {}),
         )
 
     def _new_converter(self) -> AudioResampler:
