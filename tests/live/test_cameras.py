@@ -246,6 +246,16 @@ def test_a_stream_without_stamps_plays_at_its_rate_and_loops_though_it_cannot_be
     np.testing.assert_allclose(np.subtract(times, times[0]), np.arange(25) / 25, atol=0.08)
 
 
+def test_a_photograph_stays_while_it_loops(tmp_path: Path) -> None:
+    """FFmpeg claims to seek back in it, and then finds nothing."""
+    path = tmp_path / "photograph.jpg"
+    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 255, (360, 420, 3), np.uint8))
+    camera = open_camera(CameraRequest(source=str(path), loop=True))
+    first, *more = [next_picture(camera)[0] for _ in range(3)]
+    assert more == [first, first]
+    camera.close()
+
+
 def test_the_first_picture_of_a_stream_is_shown_and_not_only_used_to_understand_it(tmp_path: Path) -> None:
     """Senders may take ten seconds to the next keyframe, before which nothing can be decoded."""
     path = tmp_path / "one_keyframe.ts"

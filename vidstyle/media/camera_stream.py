@@ -125,14 +125,11 @@ class StreamCamera:
         self._video.thread_type = "AUTO" if self._finite else "SLICE"
 
     def _begin_again(self) -> None:
-        """Back to the film's beginning; one that cannot be sought is opened anew. Raises InputError."""
+        """Open the film anew: many that cannot be sought do not say so. Raises InputError."""
         self._offset, self._end = self._end - (self._begin or 0.0), 0.0
-        try:
-            self._container.seek(0)
-        except (av.error.FFmpegError, OSError):
-            self._container.close()
-            self._container = self._open_source(self._patience)
-            self._find_streams()
+        self._container.close()
+        self._container = self._open_source(self._patience)
+        self._find_streams()
         self._pictures = self._decode()
 
     def _decode(self) -> Iterator[ImageArray | None]:
