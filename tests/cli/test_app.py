@@ -108,6 +108,19 @@ def test_wrong_words_are_usage_errors_of_one_line(capsys: Captured, arguments: l
     assert words in output.err
 
 
+def test_a_value_that_the_parser_refuses_is_told_with_the_file_that_it_is_from(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has typed the flag that the message names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vidstyle.toml").write_text("strength = 2\n")
+    message = "Invalid value for '--strength': Input should be less than or equal to 1\n"
+    assert app.run(["render", "a.mp4", "b.mp4"]) == 2
+    assert capsys.readouterr().err == f"vidstyle: error: configuration file vidstyle.toml: {message}"
+    assert app.run(["render", "a.mp4", "b.mp4", "--strength", "3"]) == 2
+    assert capsys.readouterr().err == f"vidstyle: error: {message}"
+
+
 def fail(error: BaseException) -> object:
     def command(source: str, target: str) -> None:
         raise error
@@ -200,10 +213,13 @@ def test_words_that_the_locale_cannot_say_are_escaped(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full, as Linux has it")
-@pytest.mark.parametrize("words", [[], ["--help"], ["styles", "-h"], ["render", "-h"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], ["styles", "-h"], ["render", "-h"], ["--version"], ["--show-completion", "bash"]]
+)
 def test_help_on_a_full_disk_is_an_output_error(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         assert app.run(words) == 4
@@ -267,6 +283,17 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured
 )
 def test_the_shell_completes(library_root: Path, typed: str, offered: str) -> None:
     assert offered in complete(typed, library_root).stdout.split()
+
+
+def test_a_shells_file_that_cannot_be_written_is_an_output_error(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is a link into a store that is only read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    (tmp_path / ".bashrc").mkdir()
+    assert app.run(["--install-completion", "bash"]) == 4
+    assert capsys.readouterr().err == f"vidstyle: error: {tmp_path}/.bashrc cannot be written: Is a directory\n"
 
 
 def test_a_broken_card_prints_nothing_into_the_prompt(tmp_path: Path) -> None:

@@ -71,7 +71,10 @@ class _Commands(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Without any word, the help is what is wanted."""
-        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
+        try:
+            return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
+        except OSError as error:  # of the shell's own files, or of stdout: from here completion is installed or shown
+            raise console.not_written(error) from error
 
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         return _as_data(super().get_help_option(ctx))
@@ -96,7 +99,7 @@ class _Commands(TyperGroup):
             return name, _group(name), args[1:]
         command = load_command(words)
         if not ctx.resilient_parsing:
-            ctx.default_map = {name: _configured(words, command, ctx.find_root().params.get("config"))}
+            ctx.default_map = {name: _configured(words, command, _config_files(ctx))}
         return name, command, args[1:]
 
     def _members(self) -> dict[str, str]:
@@ -135,12 +138,20 @@ def load_command(words: str) -> Any:
     return typer.main.get_command(app)
 
 
-def _configured(words: str, command: Any, explicit: Path | None) -> dict[str, Any]:
-    """Defaults for `command` from the configuration files, by parameter name.
+def _config_files(ctx: Any) -> list[Path]:
+    """The files that are read in this context: the one that was given, or those that are found."""
+    from vidstyle.settings import config_files
+
+    explicit = ctx.find_root().params.get("config")
+    return [explicit] if explicit else config_files()
+
+
+def _configured(words: str, command: Any, files: list[Path]) -> dict[str, Any]:
+    """Defaults for `command` from the configuration `files`, by parameter name.
 
     Its table has its words joined by a hyphen: `[render]`, `[eval-pictures]`.
     """
-    from vidstyle.settings import config_files, read_config
+    from vidstyle.settings import read_config
 
     options = {
         flag.removeprefix("--").replace("-", "_"): parameter
@@ -149,7 +160,6 @@ def _configured(words: str, command: Any, explicit: Path | None) -> dict[str, An
         if flag.startswith("--")
     }
     tables = {name.replace(" ", "-") for name in COMMANDS}
-    files = [explicit] if explicit else config_files()
     values = read_config(files, command=words.replace(" ", "-"), commands=tables, known=options)
     return {options[key].name: _as_given(options[key], value) for key, value in values.items()}
 
@@ -205,7 +215,7 @@ def run(arguments: list[str]) -> int:
     except VidstyleError as error:
         return _fail(error, str(error), error.exit_code)
     except TyperException as error:
-        return _fail(error, error.format_message(), 2)
+        return _fail(error, f"{_place_of(error)}{error.format_message()}", 2)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRAS:
@@ -218,6 +228,15 @@ def run(arguments: list[str]) -> int:
     if code == Interrupted.exit_code:  # so the parser ends on a KeyboardInterrupt, without a word
         console.error("interrupted")
     return code
+
+
+def _place_of(error: TyperException) -> str:
+    """Where a value was read that the parser refuses, if nobody has typed it; else nothing."""
+    if not (isinstance(error, typer.BadParameter) and error.ctx and error.param):
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name)
+    files = " or ".join(map(str, _config_files(error.ctx)))
+    return f"configuration file {files}: " if source and source.name == "DEFAULT_MAP" else ""
 
 
 def _unexpected(error: Exception) -> int:

@@ -97,10 +97,16 @@ def lines(text: Iterable[str]) -> None:
             print(line)
         sys.stdout.flush()
     except OSError as error:
-        from vidstyle.media.part_file import STDOUT, output_error
+        raise not_written(error) from error
 
+
+def not_written(error: OSError) -> OutputError:
+    """The one-line error for a file, or stdout where `error` names none, that took no more."""
+    from vidstyle.media.part_file import STDOUT, output_error
+
+    if error.filename is None and sys.stdout is not None:
         _give_up(sys.stdout)
-        raise output_error(error, STDOUT) from error
+    return output_error(error, error.filename or STDOUT)
 
 
 class ProgressLine:
