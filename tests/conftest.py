@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from vidstyle.networks.network import sha256_of
 from vidstyle.style_library import Library
 
 guard()  # before anything computes: oneDNN reads its limit once, and the first test may be any
+
+SETTINGS = ("VIDSTYLE_STYLE", "VIDSTYLE_BACKEND", "VIDSTYLE_DEVICE")
 
 TINY = Architecture(unshuffle=2, widths=(8, 16), blocks=1, end_kernel=3)
 """Small enough that an engine compiles and paints at once."""
@@ -152,10 +154,19 @@ def test_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _private_folders_of_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """As below, for what fixtures of several tests start, or take the environment from."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
+        for variable in ("VIDSTYLE_DATA_DIR", "VIDSTYLE_CACHE_DIR", *SETTINGS):
+            patch.delenv(variable, raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's styles, settings or engines, or leaves anything among them."""
     for variable in ("VIDSTYLE_DATA_DIR", "VIDSTYLE_CACHE_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
-    for variable in ("VIDSTYLE_STYLE", "VIDSTYLE_BACKEND", "VIDSTYLE_DEVICE"):
-        monkeypatch.delenv(variable, raising=False)
