@@ -18,9 +18,9 @@ import pytest
 from tests.live.live_fakes import Collector
 from tests.live.test_streams import free_port
 from tests.live.test_webcam_command import start
+from vidstyle.media.addresses import without_key
 from vidstyle.media.camera_synthetic import SyntheticCamera
 from vidstyle.media.outputs import make_output
-from vidstyle.media.streams import without_key
 
 
 class NoisyCamera(SyntheticCamera):
@@ -105,6 +105,7 @@ def test_ctrl_c_ends_the_program_while_a_server_says_nothing(environment, tmp_pa
 
 def test_an_address_is_shown_without_what_is_secret() -> None:
     assert without_key("rtmp://me:word@host:1935/live/key?token=1") == "rtmp://host:1935/live"
+    assert without_key("rtmp://host:1935") == without_key("rtmp://host:1935/key") == "rtmp://host:1935"
     assert without_key("srt://me:word@host:9000?passphrase=a#b@c&streamid=publish:me") == "srt://host:9000"
     assert without_key("tcp://me:word@[::1]:9000?listen") == "tcp://[::1]:9000?listen"
     assert without_key("udp://127.0.0.1:5000") == "udp://127.0.0.1:5000"

@@ -16,6 +16,7 @@ from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.legend import status_lines
 from vidstyle.live.loop import LiveLoop, Window
 from vidstyle.live.terminal import terminal_keys
+from vidstyle.media.addresses import without_key
 from vidstyle.media.camera import open_camera
 from vidstyle.media.camera_probe import has_returned
 from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
@@ -65,8 +66,6 @@ class WebcamOptions:
             raise UsageError("a session needs an output; `-o null` measures without one")
         twice = {name for name in self.outputs if self.outputs.count(name) > 1}
         if twice:
-            from vidstyle.media.streams import without_key
-
             raise UsageError(f"output {without_key(twice.pop())!r} is named twice")
 
 

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
+from vidstyle.media.addresses import without_secrets
 from vidstyle.media.camera_patience import FIRST_PATIENCE, Patience
 from vidstyle.media.colour import SWS_MATRIX, source_colour
 from vidstyle.media.live_protocol import (
@@ -274,13 +275,6 @@ def _check_screen(display: str) -> None:
             f"`ffmpeg -f x11grab -i {display} -q:v 3 -f mpegts '{address}?pkt_size=1316'` send it, "
             f"and take --camera {address}"
         )
-
-
-def without_secrets(source: str) -> str:
-    """A URL for messages and statistics: without user and password, and the query, where cameras take them too."""
-    scheme, separator, rest = source.partition("://")
-    authority, slash, path = rest.partition("?")[0].partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path if separator else source
 
 
 def _device_options(request: CameraRequest) -> dict[str, str]:

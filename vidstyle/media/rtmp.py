@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from vidstyle.errors import UsageError
 from vidstyle.media import amf
+from vidstyle.media.addresses import without_key
 from vidstyle.media.live_protocol import OutputLost
 from vidstyle.media.rtmp_chunks import (
     AUDIO,
@@ -58,9 +59,11 @@ class RtmpTransport(TcpTransport):
         except ValueError:
             port = 0
         if not parts.hostname or not app or not port:
-            raise UsageError(f"output {url!r}: write {parts.scheme}://HOST/APPLICATION/KEY")
+            raise UsageError(f"output {without_key(url)!r}: write {parts.scheme}://HOST/APPLICATION/KEY")
         if parts.username:
-            raise UsageError(f"output {url!r}: RTMP's own log-in is not spoken here; use the server's stream key")
+            raise UsageError(
+                f"output {without_key(url)!r}: RTMP's own log-in is not spoken here; use the server's stream key"
+            )
         super().__init__(parts.hostname, port)
         self._name = f"{parts.scheme}://{parts.hostname}:{port}/{app}"
         self._is_secret = parts.scheme == "rtmps"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import av
 import av.error
 from av.container import OutputContainer
 
 from vidstyle.errors import OutputError
+from vidstyle.media.addresses import without_key
 from vidstyle.media.live_encoder import LiveEncoder
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound
 from vidstyle.media.transport import Transport, transport_for
@@ -22,17 +22,6 @@ _MUXER_OPTIONS = {
     "mpegts": _AT_ONCE | {"mpegts_flags": "resend_headers"},
     "flv": _AT_ONCE | {"flvflags": "no_duration_filesize"},
 }
-
-
-def without_key(url: str) -> str:
-    """A stream's address as it may be shown: whoever sees all of RTMP's or SRT's can stream in its owner's name."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    if parts.scheme in ("rtmp", "rtmps"):
-        return f"{parts.scheme}://{host}/{parts.path.strip('/').rpartition('/')[0]}"
-    if parts.scheme == "srt":
-        return f"srt://{host}{parts.path}"  # the query holds the passphrase
-    return url.replace(parts.netloc, host, 1)
 
 
 class TransportStream:
