@@ -18,6 +18,9 @@ import pytest
 
 from tests.live.live_fakes import Collector
 from vidstyle.errors import InputError, UsageError
+from vidstyle.live.capture import Capture
+from vidstyle.live.mailbox import Mailbox
+from vidstyle.live.statistics import Statistics
 from vidstyle.media import camera_device, camera_patience
 from vidstyle.media import pace as pace_module
 from vidstyle.media.addresses import without_secrets
@@ -368,6 +371,33 @@ def test_patience_is_that_of_the_first_pictures_then_of_the_cameras_pace() -> No
     quick.came(1000.0)
     quick.came(1000.04)
     assert float(quick) == PATIENCE
+
+
+@pytest.mark.parametrize("hangs", ["opening", "reading"])
+def test_only_a_camera_that_was_opened_can_be_left_open(hangs: str) -> None:
+    """A server that accepts and says nothing was never one."""
+    hung, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hung.set()
+        released.wait(10)
+
+    class Hanging(SyntheticCamera):
+        def read(self) -> np.ndarray:
+            hang()
+            return super().read()
+
+    def open_slowly() -> Camera:
+        if hangs == "opening":
+            hang()
+        return Hanging(width=64, height=48, rate=Fraction(30))
+
+    capture = Capture(open_slowly, Mailbox(), Statistics())
+    capture.start()
+    assert hung.wait(10)
+    assert capture.stop(0.05) == (hangs == "opening")
+    released.set()
+    assert capture.stop(10)
 
 
 def test_the_notice_says_what_happened_on_the_picture(start_session, network_camera) -> None:

@@ -82,6 +82,7 @@ class Capture:
         self._state = CameraState(phase="starting")
         self._last_sign: float | None = None  # of a picture, or of the pause of a film
         self._patience = Patience()
+        self._is_open = False
         self._stop = threading.Event()
         self._going = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vidstyle-capture", daemon=True)
@@ -106,12 +107,12 @@ class Capture:
         self._going.set()
 
     def stop(self, timeout: float = 3.0) -> bool:
-        """Release the camera; False if its driver did not come back within `timeout` seconds."""
+        """Release the camera; False if it stays open, because it did not come back within `timeout` seconds."""
         self._stop.set()
         self._going.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return not (self._is_open and self._thread.is_alive())
 
     def _run(self) -> None:
         try:
@@ -132,6 +133,7 @@ class Capture:
     def _open_and_read(self) -> None:
         camera = self._open_camera()
         try:
+            self._is_open = True
             self.info = camera.info
             self._patience.begin_again()
             if self._last_sign is not None:
@@ -151,6 +153,7 @@ class Capture:
                 self._take(image)
         finally:
             camera.close()
+            self._is_open = False
 
     def _take(self, image: ImageArray) -> None:
         """A picture came: into the mailbox with it, unless it comes too soon."""

@@ -213,7 +213,7 @@ class LiveLoop:
     def _end(self) -> None:
         """Everything given back, in the order of the flow: camera, painting, outputs."""
         if not self.capture.stop():
-            self.warnings.append("the camera's driver did not answer; the camera was not released properly")
+            self.warnings.append("the camera did not answer; it was not released properly")
         if self._stage and self.capture.state.phase == "ended":
             self._mailbox.wait_until_empty(1.0)
         for _ in self._mailbox.close():
