@@ -1,6 +1,6 @@
 """OpenVINO: the default on processors, and for Intel's GPUs and NPUs by `--device`.
 
-Compiled for one frame size: that takes a fraction of a second, is cached, and runs about 1.5 times
+Compiled for one frame size: that takes a tenth of a second on a processor, and runs about 1.5 times
 faster than a graph of free size. A batch is run as single frames, several at once on a share of the
 cores each: the same total speed as a batched graph or better, any number of frames up to the batch
 without compiling again, and the statistics of one frame stay in the cache of its cores.
@@ -9,8 +9,8 @@ without compiling again, and the statistics of one frame stay in the cache of it
 from __future__ import annotations
 
 import importlib.util
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,14 +110,9 @@ def _compile(
             int8.quantise(core, model, network, fidelity.known_styles(network))
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
-        with engine_cache.needed():
-            cache = cache_folder("openvino")
-        # OpenVINO maps a compiled network from its cache into memory. Where another core writes the same file
-        # meanwhile, the process dies of a bus error: seen in the studio, whose first preview and first job compile
-        # the same network.
-        with engine_cache.locked(cache.with_name("openvino.lock")):
-            hint = _HINTS[rest if precision == "int8" else precision]
-            compiled = core.compile_model(model, device, _config(device, hint, spec, cache=cache))
+        config = _config(device, _HINTS[rest if precision == "int8" else precision], spec)
+        with _kept(device) as kept:
+            compiled = core.compile_model(model, device, config | kept)
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
@@ -129,6 +124,23 @@ def _compile(
         batch=spec.batch,
     )
     return OpenVinoEngine(compiled, info, unfolds=unfolds)
+
+
+@contextmanager
+def _kept(device: str) -> Iterator[dict[str, str]]:
+    """The setting with which OpenVINO keeps what it compiles within: for GPUs and NPUs, which take seconds to minutes.
+
+    A processor takes a tenth of a second, of which the cache saved a half; and OpenVINO removes nothing from it, a
+    file for each size of picture, nor does it notice a damaged one (docs/performance.md).
+    """
+    if device == "CPU":
+        yield {}
+        return
+    with engine_cache.needed():
+        cache = cache_folder("openvino")
+    # OpenVINO maps its files into memory: where another process writes the same one meanwhile, that is a bus error.
+    with engine_cache.locked(cache.with_name("openvino.lock")):
+        yield {"CACHE_DIR": str(cache)}
 
 
 class OpenVinoEngine:
@@ -278,11 +290,10 @@ def _has(core: openvino.Core, model: openvino.Model, device: str, precision: Pre
     return precision.upper() in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
 
 
-def _config(device: str, hint: str, spec: EngineSpec, *, cache: Path) -> dict[str, Any]:
+def _config(device: str, hint: str, spec: EngineSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY" if spec.latency or spec.batch == 1 else "THROUGHPUT",
-        "CACHE_DIR": str(cache),
     }
     if device == "CPU":
         # Decoder, encoder and preview work on the same cores: a thread tied to one waits for them there.
