@@ -194,5 +194,19 @@ def test_a_taken_port_is_an_output_error(visitor: Visitor, studio: Studio) -> No
     for wrong in (port, 99999):
         with pytest.raises(OutputError, match="another --port"):
             StudioServer(studio, port=wrong)
-    with pytest.raises(OutputError, match="cannot listen"):
-        StudioServer(studio, host="no.such.host.invalid", port=0)
+    for wrong in ("no.such.host.invalid", "192.0.2.1"):
+        with pytest.raises(OutputError, match=f"cannot listen at {wrong}.* another --host"):
+            StudioServer(studio, host=wrong, port=0)
+
+
+def test_the_address_for_other_machines_is_one_that_they_know(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(probe: socket.socket, address: object) -> None:
+        raise OSError("Network is unreachable")
+
+    def find_route(probe: socket.socket, address: object) -> None:
+        probe.bind(("127.0.0.1", 0))
+
+    for connect, name in ((find_route, "127.0.0.1"), (fail, socket.gethostname().lower())):
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        with StudioServer(studio, host="0.0.0.0", port=0) as server:
+            assert urlsplit(server.url).hostname == name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -45,6 +46,9 @@ _DRAINED = 1 << 20
 _DRAIN_PATIENCE = 0.5
 """Seconds to wait for them."""
 
+_WRONG_HOST = (errno.EADDRNOTAVAIL, errno.EINVAL, socket.EAI_NONAME)
+"""What the system says of an address that is not this machine's, or none."""
+
 _CODES: tuple[tuple[type[VidstyleError], int], ...] = (
     (Forbidden, 403),
     (NothingThere, 404),
@@ -79,9 +83,10 @@ class StudioServer:
             self._server = _Server(studio, (host, port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise OutputError(f"cannot listen at {host}:{port}: {reason}; choose another --port") from error
+            wrong = "--host" if getattr(error, "errno", None) in _WRONG_HOST else "--port"
+            raise OutputError(f"cannot listen at {host}:{port}: {reason}; choose another {wrong}") from error
         self.gate = self._server.gate
-        name = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
+        name = _own_address() if host in ("0.0.0.0", "::", "") else host
         shown = f"[{name}]" if ":" in name else name
         token = f"?token={self.gate.token}" if self.gate.token else ""
         self.url = f"http://{shown}:{self._server.server_port}/{token}"
@@ -96,6 +101,16 @@ class StudioServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _own_address() -> str:
+    """Where other machines reach this one: where its route outwards begins, or its name, which fewer of them know."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: only the route is looked up
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
 
 
 class _Server(QuietServer):
