@@ -8,7 +8,7 @@ const PAGE = crypto.getRandomValues(new Uint32Array(2)).join("-");
 const BUSY_AFTER = 250; // ms: what is quicker needs no sign that it is being done
 const PATIENCE = 3000; // ms after which the user is told why it takes so long
 const EXPLANATION = {
-  live: "Painting… the very first picture takes long: the network is fitted to this machine, once.",
+  live: "Painting… the very first picture takes longest: the network is fitted to this machine, once.",
   classic: "Painting… the classic network is fine and slow; its very first picture takes longest.",
 };
 
