@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ pytest.importorskip("onnx")
 
 from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.graph import read_weights
-from vidstyle.networks.publish import publish_network, publish_style, replace_folder
+from vidstyle.networks.publish import publish_network, publish_style, replace_folder, staging
 from vidstyle.styles import StyleCard
 
 ARCHITECTURE = Architecture(unshuffle=1, widths=(32, 64), blocks=1, end_kernel=3)
@@ -50,6 +51,15 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
         replace_folder(tmp_path / "missing", folder)
     assert [file.name for file in tmp_path.iterdir()] == ["style"]
     assert (folder / "card.json").read_text() == "mine"
+
+
+def test_what_a_killed_run_left_goes_and_what_one_at_work_has_begun_stays(tmp_path: Path) -> None:
+    for name in (".new-killed", ".new-working"):
+        (tmp_path / name / "styles" / "mine").mkdir(parents=True)
+    os.utime(tmp_path / ".new-killed", (0, 0))
+    with staging(tmp_path) as own:
+        assert {file.name for file in tmp_path.iterdir()} == {".new-working", own.name}
+    assert [file.name for file in tmp_path.iterdir()] == [".new-working"]
 
 
 def _weights() -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from vidstyle.networks.architecture import Architecture
     from vidstyle.networks.graph import Weights
+
+ABANDONED = 24 * 3600
+"""Seconds after which nobody works any more on a folder that was begun: an import takes a minute."""
 
 
 def publish_network(
@@ -104,9 +108,16 @@ def publish_file(folder: Path, name: str, content: bytes) -> None:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """A library root inside `root`, for what must prove itself before `replace_folder` moves it. Raises OutputError."""
+    """A library root inside `root`, for what must prove itself before `replace_folder` moves it. Raises OutputError.
+
+    What killed runs have left of theirs goes.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
+        for left in root.glob(".new-*"):
+            with suppress(FileNotFoundError):  # its run ends at this moment
+                if time.time() - left.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as stage:
             yield Path(stage)
     except OSError as error:
