@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
 from vidstyle.painter import KEPT_ENGINES, Look, Painter, cross_fade, keep_chroma, working_size
 from vidstyle.style_library import Library
+from vidstyle.styles import StyleMix
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -269,3 +271,13 @@ def test_what_needs_frames_in_host_memory(
 ) -> None:
     why = painter(library, FakeEngines()).host_work(look(**words), width=size[0], height=size[1])
     assert (why is None) if needs is None else (why is not None and needs in why)
+
+
+def test_shares_that_add_up_to_less_than_one_by_a_bit_leave_nothing_of_the_film(
+    library: Library, look: MakeLook
+) -> None:
+    whole = look().mix.parts[0]
+    parts = tuple(replace(whole, share=share) for share in (0.2, 0.7, 0.1))
+    assert parts[0].share + parts[1].share + parts[2].share < 1
+    three = Look(mix=cast(StyleMix, SimpleNamespace(strength=1.0, parts=parts)))
+    assert painter(library, FakeEngines()).host_work(three, width=1280, height=720) is None

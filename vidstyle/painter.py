@@ -127,8 +127,8 @@ class Painter:
         painted = _scale(blend(pictures), width, height)
         if look.keep_colors:
             painted = keep_chroma(images, painted)
-        opacity = min(1.0, sum(weight for _, weight in pictures))
-        return cross_fade(images, painted, opacity) if opacity < 1 else painted
+        bare = self._bare(look)
+        return cross_fade(images, painted, 1 - bare) if bare else painted
 
     def paint_on_device(self, images: Sequence[Tensor], look: Look) -> ImageArray:
         """Paint `images`, each (H, W, 3) uint8 RGB in the engine's GPU, where `host_work` has nothing against it.
@@ -148,10 +148,9 @@ class Painter:
 
     def host_work(self, look: Look, *, width: int, height: int) -> str | None:
         """Why painting frames of this size needs them in host memory; None where only the engine reads them."""
-        opacity = sum(part.share * self._opacity(part, look.mix.strength) for part in look.mix.parts)
         working = working_size(width, height, stroke=look.stroke)
         shrinks_little = width // 2 < working[0] <= width and height // 2 < working[1] <= height
-        if opacity < 1:
+        if self._bare(look):
             return f"strength {look.mix.strength:g} cross-fades the film with the painting"
         if look.keep_colors:
             return "--keep-colors adds the film's colours to the painting"
@@ -183,6 +182,10 @@ class Painter:
         An imported network has no identity to start from: its strength is a cross-fade all the way.
         """
         return min(1.0, strength / FADE_IN) if (part.network or self.network).style_size else strength
+
+    def _bare(self, look: Look) -> float:
+        """How much of the film no picture covers, 0..1; exactly 0 at full strength, however the shares add up."""
+        return sum(part.share * (1 - self._opacity(part, look.mix.strength)) for part in look.mix.parts)
 
     def _run(self, images: ImageArray | Tensor, part: MixPart) -> ImageArray:
         """Through the engine, at most `batch` at a time; a batch that does not fit is halved for good."""
