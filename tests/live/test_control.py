@@ -26,6 +26,7 @@ from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import PictureFormat
 from vidstyle.media.outputs import make_output
 from vidstyle.painter import working_size
+from vidstyle.settings import Size
 
 
 def test_next_and_previous_go_round() -> None:
@@ -332,6 +333,20 @@ def test_freezing_holds_the_picture_but_not_the_style(start_session) -> None:
     report = session.finish()
     assert report["dropped_by"]["frozen"] > 0
     assert report["captured"] == report["delivered"] + report["dropped"]
+
+
+def test_the_bars_beside_a_picture_of_another_shape_are_not_painted(start_session) -> None:
+    """As where a webcam of 4:3 was asked for 16:9; the network of this test makes white of black."""
+    output, control = Collector(), make_control()
+    session = start_session([output], control=control, size=Size(width=160, height=48))
+    session.wait_for(lambda: len(output.frames) > 2)
+    control.mirror(True)
+    session.wait_for(lambda: len(output.frames) > 5)
+    session.finish()
+    for image in (output.frames[0].image, output.frames[-1].image):
+        assert not image[:, :40].any()
+        assert not image[:, 120:].any()
+        assert image[:, 40:120].any(axis=2).all()
 
 
 def test_strength_zero_gives_the_camera_back(start_session) -> None:

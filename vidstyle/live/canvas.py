@@ -10,6 +10,9 @@ import numpy as np
 from vidstyle.frames import ImageArray
 from vidstyle.media.scale import resize
 
+Box = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
 DISSOLVE = 6
 """Frames over which a change of the working size is spread."""
 
@@ -25,18 +28,35 @@ def even_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def fit(image: ImageArray, *, width: int, height: int) -> ImageArray:
     """The whole picture in the middle of (height, width), black bars where the shape differs."""
-    rows, columns = image.shape[:2]
-    if (rows, columns) == (height, width):
-        return image
-    if rows - rows % 2 == height and columns - columns % 2 == width:
+    if _is_cut(image.shape, width=width, height=height):
         return np.ascontiguousarray(image[:height, :width])
-    scale = min(width / columns, height / rows)
-    inner = resize(image, width=min(width, round(columns * scale)), height=min(height, round(rows * scale)))
-    if inner.shape[:2] == (height, width):
-        return inner
+    inside = place(image.shape, width=width, height=height)
     result = np.zeros((height, width, 3), np.uint8)
-    top, left = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
-    result[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    rows, columns = result[inside].shape[:2]
+    result[inside] = resize(image, width=columns, height=rows)
+    return result
+
+
+def place(shape: tuple[int, ...], *, width: int, height: int) -> Box:
+    """Where `fit` puts a picture of this shape, (H, W, ...): as far from the left as from the right."""
+    if _is_cut(shape, width=width, height=height):
+        return slice(0, height), slice(0, width)
+    scale = min(height / shape[0], width / shape[1])
+    top, left = max(0, height - round(shape[0] * scale)) // 2, max(0, width - round(shape[1] * scale)) // 2
+    return slice(top, height - top), slice(left, width - left)
+
+
+def _is_cut(shape: tuple[int, ...], *, width: int, height: int) -> bool:
+    """Whether only an odd row or column is too much, or nothing."""
+    return shape[0] - shape[0] % 2 == height and shape[1] - shape[1] % 2 == width
+
+
+def keep_bars(image: ImageArray, inside: Box) -> ImageArray:
+    """`image` with black around what lies `inside`: bars are no part of the picture that was painted."""
+    if image[inside].shape == image.shape:
+        return image
+    result = np.zeros_like(image)
+    result[inside] = image[inside]
     return result
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from vidstyle.frames import ImageArray
-from vidstyle.live.canvas import Dissolve, fit, mirrored, split, write_notice
+from vidstyle.live.canvas import Box, Dissolve, fit, keep_bars, mirrored, place, split, write_notice
 from vidstyle.live.capture import CameraState
 from vidstyle.live.control import Control, LiveSettings
 from vidstyle.live.easel import Easel
@@ -66,6 +66,7 @@ class Stage:
         self._dissolve = Dissolve()
         self._switches = 0
         self._film: ImageArray | None = None
+        self._inside: Box = slice(None), slice(None)
         self._painted: ImageArray | None = None
         self._index = -1
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)
@@ -120,7 +121,9 @@ class Stage:
         if frozen:
             self._statistics.dropped("frozen")
         else:
-            self._film = fit(frame.image, width=self._picture.width, height=self._picture.height)
+            width, height = self._picture.width, self._picture.height
+            self._film = fit(frame.image, width=width, height=height)
+            self._inside = place(frame.image.shape, width=width, height=height)
         assert self._film is not None
         film = mirrored(self._film) if settings.mirror else self._film
         painted = self._paint(film, settings, started)
@@ -133,7 +136,7 @@ class Stage:
 
     def _paint(self, film: ImageArray, settings: LiveSettings, now: float) -> ImageArray:
         look = self._control.look(now)
-        painted = self._easel.paint(film, look, self.share)
+        painted = keep_bars(self._easel.paint(film, look, self.share), self._inside)
         if self._easel.switches != self._switches:
             self._switches = self._easel.switches
             self._dissolve.begin(self._painted)
