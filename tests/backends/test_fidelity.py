@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from tests.conftest import add_style
 from vidstyle.backends import fidelity
 from vidstyle.backends.protocol import Engine, EngineInfo, Precision
+from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.style_library import Library
@@ -177,8 +180,6 @@ def test_other_versions_are_judged_anew(subject: fidelity.Subject) -> None:
 
 
 def test_a_damaged_verdict_is_judged_anew(subject: fidelity.Subject) -> None:
-    from vidstyle.cache import cache_folder
-
     workshop = Workshop()
     expected = fidelity.judge(subject, "bf16", workshop.open_at, ignore)
     (file,) = cache_folder("fidelity").iterdir()
@@ -186,13 +187,44 @@ def test_a_damaged_verdict_is_judged_anew(subject: fidelity.Subject) -> None:
     assert fidelity.judge(subject, "bf16", workshop.open_at, ignore) == expected
 
 
-def test_a_verdict_that_cannot_be_kept_is_one_line(subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_that_cannot_be_kept_costs_the_next_start_a_trial(
+    subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vidstyle.backends.engine_cache.tempfile.NamedTemporaryFile", full)
-    with pytest.raises(BackendError, match=r"No space left on device.*set VIDSTYLE_CACHE_DIR"):
+    workshop, said = Workshop(bf16=(1, 0.5)), []
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for _ in range(2):
+        assert fidelity.judge(subject, "bf16", workshop.open_at, said.append).faithful
+    assert workshop.opened == ["bf16", "fp32"] * 2
+    assert "cannot be written to ([Errno 28] No space left on device)" in said[1]
+
+
+def test_a_verdict_that_cannot_be_read_is_judged_anew(
+    subject: fidelity.Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's, for instance."""
+
+    def denied(*args: object, **kwargs: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    workshop = Workshop()
+    expected = fidelity.judge(subject, "bf16", workshop.open_at, ignore)
+    monkeypatch.setattr(Path, "read_text", denied)
+    assert fidelity.judge(subject, "bf16", workshop.open_at, ignore) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such permissions")
+def test_what_one_user_builds_others_may_read(subject: fidelity.Subject) -> None:
+    """An image's, for instance, in which root builds and a service paints."""
+    before = os.umask(0o022)
+    try:
         fidelity.judge(subject, "bf16", Workshop().open_at, ignore)
+    finally:
+        os.umask(before)
+    (file,) = cache_folder("fidelity").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_the_pictures_are_fixed_and_varied() -> None:

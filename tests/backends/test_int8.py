@@ -58,7 +58,7 @@ def test_the_first_reads_bytes_the_next_the_last_and_transposed_ones_stay(
     assert [layer.input_value(1).get_shape()[:2] for layer in fit] == [[16, 6], *[[32, 32]] * 3, *[[16, 16]] * 2]
     ranges = int8.measured(core, model, fidelity.known_styles(network))
     assert [(r.low.tolist(), r.high.tolist()) for r in ranges[:1]] == [([0] * 6, [255] * 6)]
-    int8.quantise(core, model, network, fidelity.known_styles(network))
+    int8.quantise(core, model, network, fidelity.known_styles(network), ignore)
     assert kinds(model).count("FakeQuantize") == 2 * len(fit)
 
 
@@ -110,7 +110,7 @@ def test_ranges_are_measured_once_and_anew_with_another_style(
 
     def quantised() -> None:
         network = Library([own]).network("live")
-        int8.quantise(core, core.read_model(network.graph), network, fidelity.known_styles(network))
+        int8.quantise(core, core.read_model(network.graph), network, fidelity.known_styles(network), ignore)
 
     quantised()
     quantised()
@@ -183,7 +183,7 @@ def test_the_shipped_live_network_passes_the_gate() -> None:
     core = openvino_core()
     model = core.read_model(network.graph)
     styles = fidelity.known_styles(network)
-    int8.quantise(core, model, network, styles)
+    int8.quantise(core, model, network, styles, ignore)
     model.reshape({model.input(0): [1, fidelity.HEIGHT, fidelity.WIDTH, 3]})
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     reference = open_reference(network, fidelity.WIDTH, fidelity.HEIGHT)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import BackendError
 
 
@@ -23,21 +24,21 @@ def needed() -> Iterator[None]:
         ) from error
 
 
-def keep(file: Path, content: bytes) -> None:
+def keep(file: Path, content: bytes, say: Say) -> None:
     """Write `file` through a temporary name, so that several processes may do so at once.
 
-    Raises OSError, and leaves nothing then.
+    Where that cannot be done, on a full disk for instance, it is said: the next start has the work again, but this
+    one its engine. Whoever may read the folder may read the file: one user may build for others.
     """
-    part = None
+    part = file.with_name(f"{uuid4().hex}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as temporary:
-            part = Path(temporary.name)
-            temporary.write(content)
+        part.write_bytes(content)
         part.replace(file)
-    except OSError:
-        if part:
+    except OSError as error:
+        say(f"the cache for compiled engines cannot be written to ({error}): the next start does the same again")
+    finally:
+        with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -125,14 +125,13 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> 
     """
     with engine_cache.needed():
         file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
-        kept = _read(file)
+    kept = _read(file)
     if kept is not None:
         return kept
     say(f"{subject.backend}: trying {subject.network.name} in {precision} beside fp32, this once")
     with closing(open_at(precision, WIDTH, HEIGHT)) as candidate, closing(open_at("fp32", WIDTH, HEIGHT)) as reference:
         verdict = compare(candidate, reference, subject.styles(precision))
-    with engine_cache.needed():
-        engine_cache.keep(file, json.dumps(asdict(verdict)).encode())
+    engine_cache.keep(file, json.dumps(asdict(verdict)).encode(), say)
     return verdict
 
 
@@ -206,8 +205,8 @@ def _seconds(engine: Engine, images: ImageArray, style: StyleVector) -> float:
 
 
 def _read(file: Path) -> Verdict | None:
-    """The verdict in `file`; None if there is none or it is damaged, which only costs a new trial."""
+    """The verdict in `file`; None if there is none that can be read, which only costs a new trial."""
     try:
         return Verdict(**json.loads(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None

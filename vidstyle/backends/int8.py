@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from vidstyle.backends import engine_cache
 from vidstyle.backends.fidelity import digest, trial_pictures
+from vidstyle.backends.protocol import Say
 from vidstyle.cache import cache_folder
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -57,21 +58,22 @@ class Inputs:
     mean: Values
 
 
-def quantise(core: openvino.Core, model: openvino.Model, network: Network, styles: Sequence[StyleVector]) -> None:
+def quantise(
+    core: openvino.Core, model: openvino.Model, network: Network, styles: Sequence[StyleVector], say: Say
+) -> None:
     """Let the convolutions of `model`, which is `network`'s graph, that are fit for it work in int8, for `styles`.
 
-    The ranges are measured at first use, and kept. Raises BackendError if they cannot be kept.
+    The ranges are measured at first use, and kept. Raises BackendError without a cache.
     """
     import openvino
 
     layers = fit_for_int8(model)
     with engine_cache.needed():
         file = cache_folder("int8") / f"{digest([_FORMAT, openvino.__version__, network.sha256], styles)}.npy"
-        ranges = _read(file, layers)
+    ranges = _read(file, layers)
     if ranges is None:
         ranges = measured(core, model, styles)
-        with engine_cache.needed():
-            engine_cache.keep(file, _as_file(ranges))
+        engine_cache.keep(file, _as_file(ranges), say)
     for layer, inputs in zip(layers, ranges, strict=True):
         _quantise_layer(layer, inputs)
     model.validate_nodes_and_infer_types()
@@ -208,11 +210,11 @@ def _by_channel(values: Values) -> Values:
 
 
 def _read(file: Path, layers: Sequence[openvino.Node]) -> list[Inputs] | None:
-    """The ranges in `file`; None if there are none or they are damaged, which only costs measuring anew."""
+    """The ranges in `file`; None if there are none that can be read, which only costs measuring anew."""
     ends = np.cumsum([layer.input_value(1).get_shape()[1] for layer in layers])
     try:
         kept = np.load(file, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError):
         return None
     if kept.shape != (3, ends[-1]) or not np.isfinite(kept).all():
         return None

@@ -59,7 +59,9 @@ class OpenVino:
         def open_at(precision: Precision, width: int, height: int) -> Engine:
             where = "CPU" if precision == "fp32" else device
             size = EngineSpec(width=width, height=height, latency=True)
-            return _compile(core, network, model, size, device=where, precision=precision, rest=rest(precision))
+            return _compile(
+                core, network, model, size, device=where, precision=precision, rest=rest(precision), say=say
+            )
 
         def rest(precision: Precision) -> Precision:
             """What all but the quantised convolutions compute in: bf16 where that alone is faithful and faster."""
@@ -73,7 +75,7 @@ class OpenVino:
         else:
             precision = _checked(core, model, device, spec.precision)
             fidelity.warn_if_unfaithful(subject, precision, open_at, say)
-        return _compile(core, network, model, spec, device=device, precision=precision, rest=rest(precision))
+        return _compile(core, network, model, spec, device=device, precision=precision, rest=rest(precision), say=say)
 
 
 def open_reference(network: Network, width: int, height: int) -> Engine:
@@ -99,6 +101,7 @@ def _compile(
     device: str,
     precision: Precision,
     rest: Precision = "fp32",
+    say: Say = lambda line: None,
 ) -> Engine:
     """An engine in `precision` of `network`, whose graph is `model`, which stays as it is.
 
@@ -107,7 +110,7 @@ def _compile(
     try:
         model = model.clone()
         if precision == "int8":
-            int8.quantise(core, model, network, fidelity.known_styles(network))
+            int8.quantise(core, model, network, fidelity.known_styles(network), say)
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         config = _config(device, _HINTS[rest if precision == "int8" else precision], spec)

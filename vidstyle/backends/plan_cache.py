@@ -71,11 +71,8 @@ class PlanFile:
         return plan
 
     def write(self, plan: bytes) -> None:
-        """Keep `plan`. A full disk costs the next start a build, not this run its engine: it is said."""
-        try:
-            engine_cache.keep(self.path, _header(self._key, plan) + b"\n" + plan)
-        except OSError as error:
-            self._say(f"the TensorRT plan could not be kept ({error}); the next start builds it again")
+        """Keep `plan`."""
+        engine_cache.keep(self.path, _header(self._key, plan) + b"\n" + plan, self._say)
 
     def discard(self, reason: str) -> None:
         """Remove the plan, saying why."""
