@@ -10,8 +10,9 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from vidstyle.backends import cpu
 from vidstyle.backends import torch as backend
-from vidstyle.backends.protocol import DeviceEngine, EngineInfo, EngineSpec
+from vidstyle.backends.protocol import DeviceEngine, EngineInfo, EngineSpec, Precision
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 from vidstyle.style_library import Library
@@ -54,11 +55,20 @@ def test_refusals_say_what_to_do(library: Library) -> None:
     network = library.network("live")
     with pytest.raises(BackendError, match="no device 'cuda:99' here"):
         backend.Torch().load(network, EngineSpec(width=8, height=8, device="cuda:99"), say)
-    with pytest.raises(BackendError, match="no int8"):
-        backend.Torch().load(network, EngineSpec(width=8, height=8, precision="int8", device="cpu"), say)
     imported = Network(name="foreign", graph=network.graph, sha256="0", style_size=0, architecture=None)
     with pytest.raises(BackendError, match="use --backend openvino"):
         backend.Torch().load(imported, EngineSpec(width=8, height=8), say)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16", "bf16"])
+def test_precisions_that_a_processor_only_emulates_are_refused(
+    library: Library, monkeypatch: pytest.MonkeyPatch, precision: Precision
+) -> None:
+    monkeypatch.setattr(cpu, "processor", lambda cpuinfo=None: cpu.Processor(
+        model="old", threads=1, amx=False, bf16=False, hidden_tiles=False, limit=None))  # fmt: skip
+    spec = EngineSpec(width=8, height=8, precision=precision, device="cpu")
+    with pytest.raises(BackendError, match=f"no {precision} on cpu here; use --precision auto"):
+        backend.Torch().load(library.network("live"), spec, say)
 
 
 def test_norms_get_the_memory_that_pytorch_takes_on_gpus(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
