@@ -98,6 +98,9 @@ def test_another_address_needs_the_token(library: Library, tmp_path: Path) -> No
         for path in ("/", "/studio.css", "/api/studio", "/?token=wrong", "/?token=%C3%A4"):
             answer = visitor.get(path)
             assert (answer.status, "token" in answer.error) == (403, True), path
+        seen = visitor.get("/", Accept="text/html,*/*;q=0.8")
+        assert (seen.status, seen.headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
+        assert seen.body.startswith(b"open the address with its token"), "words, for who types the address"
         answer = visitor.get(f"/?token={token}")
         assert (answer.status, answer.headers["Location"]) == (303, "/")
         cookie = answer.headers["Set-Cookie"]

@@ -239,9 +239,13 @@ class _Handler(BaseHTTPRequestHandler):
         answer.watch(lambda data: self.connection.sendall(stream_part(data)))
 
     def _fail(self, code: int, message: str) -> None:
-        """One line that the page shows; what is left of the request is read, within reason, then cut off."""
+        """One line that the page, or the browser itself, shows; what is left of the request is read, within reason,
+        then cut off."""
         line = " ".join(message.split())
-        self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
+        if "text/html" in self.headers.get("Accept", ""):  # a browser's window, which does not break JSON into lines
+            self._send_bytes(line.encode(errors="replace"), "text/plain; charset=utf-8", code=code)
+        else:
+            self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
         self.connection.settimeout(_DRAIN_PATIENCE)
         left = min(self._unread, _DRAINED)
         while left and (data := self._read(min(left, _PIECE))):
