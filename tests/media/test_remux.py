@@ -99,7 +99,7 @@ def sounding_film(path: Path, codec: str, *, layout: str = "mono", samples: int,
     """A film of one second in any container, with nothing beside it but sound in packets of so many samples."""
     with av.open(str(path), "w") as film:
         video = film.add_stream("mpeg4", rate=25, width=64, height=48)
-        sound = film.add_stream(codec, rate=RATE, layout=layout)
+        sound = film.add_stream(codec, rate=RATE, layout=layout, bit_rate=64_000)
         for index, image in enumerate(noise(25)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
@@ -324,6 +324,19 @@ def test_whatever_a_decoder_says_of_a_damaged_packet_the_next_one_is_read(
     with av.open(str(target)) as film:
         heard = list(film.decode(audio=0))
     assert sum(frame.samples for frame in heard) / heard[0].sample_rate == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "webm", "avi"])
+def test_what_a_decoder_held_to_the_end_goes_behind_the_rest(tmp_path: Path, suffix: str) -> None:
+    """WMA's last frame comes without a time."""
+    source = sounding_film(tmp_path / "in.wmv", "wmav2", samples=2048)
+    with av.open(str(source)) as film:
+        heard = list(film.decode(audio=0))
+    assert heard[-1].pts is None
+    warnings = copy_film(reader_of(source), tmp_path / f"out.{suffix}")
+    assert not any("beside the film" in line for line in warnings)
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        assert film.duration / av.time_base == pytest.approx((heard[-2].time or 0) + 2 * 2048 / RATE, abs=0.1)
 
 
 @pytest.mark.parametrize("suffix", ["webm", "avi"])

@@ -49,6 +49,8 @@ class AudioRoute:
         context.open()
         self._converter = self._new_converter()
         self._converts: tuple[str, str, int] | None = None
+        self._tick = source.time_base or _MILLISECOND  # in which the decoder's frames count
+        self._heard = Fraction(0)  # up to here, in seconds
         self._pacer = AudioResampler(
             format=context.format,
             layout=context.layout,
@@ -77,6 +79,9 @@ class AudioRoute:
 
     def _take(self, frame: AudioFrame) -> Iterator[Packet[Stream]]:
         """Convert a frame; channels and rate may change at any of them, as where a broadcast goes from 2 to 5.1."""
+        if frame.pts is None or frame.time_base is None:  # what WMA's decoder held to the end has no time
+            frame.pts, frame.time_base = round(self._heard / self._tick), self._tick
+        self._heard = frame.pts * frame.time_base + Fraction(frame.samples, frame.sample_rate)
         kind = frame.format.name, frame.layout.name, frame.sample_rate
         if self._converts not in (None, kind):
             yield from self._paced(self._converter.resample(None))
