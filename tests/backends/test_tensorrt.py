@@ -8,10 +8,11 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.backends.fake_cuda import cudaError_t
-from tests.backends.fake_nvidia import GOOD, HEIGHT, WIDTH, Nvidia
+from tests.backends.fake_nvidia import GOOD, HEIGHT, WIDTH, Nvidia, style
 from vidstyle.backends import fidelity
 from vidstyle.backends.protocol import Engine, EngineSpec
 from vidstyle.backends.tensorrt import TensorRT
@@ -44,6 +45,17 @@ def test_configuration(nvidia: Nvidia) -> None:
     assert fp16.builder_optimization_level == 3
     assert (fp16.cleared, fp32.cleared) == (set(), {"tf32"})
     assert fp16.profiles[0].shapes == {"frames": ((1, 16, 16, 3), (1, 360, 640, 3), (4, 360, 640, 3))}
+
+
+def test_no_tensor_is_larger_than_convolutions_take(nvidia: Nvidia) -> None:
+    """2^31 - 1 values; `classic`, the widest network of ours, makes 32 of every pixel and of a border of four."""
+    images = np.zeros((16, 16, 4000, 3), np.uint8)
+    assert nvidia.load(width=4000, height=16, batch=16).run(images, style(nvidia.network)).shape == images.shape
+    for width, height in ((640, 360), (3840, 2160)):
+        nvidia.load(width=width, height=height)
+    largest = [config.profiles[0].shapes["frames"][2] for config in nvidia.trt.configs]
+    assert [shape[0] for shape in largest] == [1, 4, 4]
+    assert all(32 * n * (h + 8) * (w + 8) < 2**31 for n, h, w, _ in largest)
 
 
 def test_plan_of_another_version_is_built_again(nvidia: Nvidia) -> None:

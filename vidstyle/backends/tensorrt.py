@@ -94,7 +94,8 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say
     from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
 
     def start(plan: bytes) -> Engine:
-        return TensorRTEngine(plan, info=info, gpu=gpu, style_size=network.style_size, say=say)
+        part = profile.largest[0]
+        return TensorRTEngine(plan, info=info, gpu=gpu, style_size=network.style_size, largest_part=part, say=say)
 
     graph = typed_for_tensorrt(onnx.load(str(network.graph)), info.precision).SerializeToString(deterministic=True)
     kept = PlanFile(_key(graph, gpu=gpu, profile=profile, precision=info.precision), say)

@@ -21,6 +21,10 @@ WORKSPACE = 2 << 30
 LARGEST_PART = 4
 """Frames that go through the network at once, at most."""
 
+_LARGEST_PIXELS = (2**31 - 1) // 64
+"""Pixels that do: TensorRT's convolutions take tensors of 2^31 - 1 values, and `classic` makes 32 of every pixel, which
+leaves room for imported networks of twice its width."""
+
 _SIDES = (640, 360), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320)
 _SMALLEST_SIDE = 16
 
@@ -51,7 +55,8 @@ class Profile:
             if long <= sides[0] and short <= sides[1]:
                 w, h = sides if width >= height else sides[::-1]
                 small = (1, _SMALLEST_SIDE, _SMALLEST_SIDE, 3)
-                return cls(smallest=small, tuned=(1, h, w, 3), largest=(LARGEST_PART, h, w, 3))
+                part = min(LARGEST_PART, _LARGEST_PIXELS // (w * h))
+                return cls(smallest=small, tuned=(1, h, w, 3), largest=(part, h, w, 3))
         raise BackendError(f"TensorRT: frames of {width}x{height} are too large; the largest are 7680x4320")
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ import tensorrt as trt
 from vidstyle.backends import cuda_runtime as cuda
 from vidstyle.backends.cuda_runtime import Gpu
 from vidstyle.backends.protocol import EngineInfo, Say
-from vidstyle.backends.tensorrt_build import LARGEST_PART, Shape
+from vidstyle.backends.tensorrt_build import Shape
 from vidstyle.backends.tensorrt_graph import FRAMES, PAINTED, STYLE
 from vidstyle.backends.tensorrt_log import Log
 from vidstyle.errors import BackendError
@@ -35,13 +35,18 @@ PARTS = 4
 
 
 class TensorRTEngine:
-    """A plan on a GPU, for frames of one size. `style_size` is 0 for a network of one style."""
+    """A plan on a GPU, for frames of one size. `style_size` is 0 for a network of one style.
 
-    def __init__(self, plan: bytes, *, info: EngineInfo, gpu: Gpu, style_size: int, say: Say) -> None:
+    `largest_part` is how many frames the plan takes at once.
+    """
+
+    def __init__(
+        self, plan: bytes, *, info: EngineInfo, gpu: Gpu, style_size: int, largest_part: int, say: Say
+    ) -> None:
         self._info = info
         self._gpu = gpu
         self._style_size = style_size
-        part = min(LARGEST_PART, -(-info.batch // PARTS))
+        part = min(largest_part, -(-info.batch // PARTS))
         shape = (part, info.height, info.width, 3)
         with ExitStack() as stack:
             cuda.use(gpu)
