@@ -249,6 +249,27 @@ def test_sound_that_the_target_cannot_hold_is_encoded_anew_at_its_place(
     assert (loud[-1] - loud[0]) / heard[0].sample_rate == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize(("language", "kept"), [("deu", "ger"), ("swe", "sve"), ("fra", "fra"), ("ger", "ger")])
+def test_quicktime_knows_languages_by_names_of_its_own(tmp_path: Path, language: str, kept: str) -> None:
+    reader = reader_of(source_film(tmp_path / "in.mkv", sound=("aac",)))
+    assert reader.container is not None
+    reader.container.streams[1].metadata["language"] = language
+    copy_film(reader, tmp_path / "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as film:
+        assert film.streams.audio[0].metadata["language"] == kept
+
+
+@pytest.mark.parametrize(("suffix", "encoder"), [("avi", "libmp3lame"), ("mpg", "mp2")])
+def test_surround_sound_becomes_stereo_where_the_encoder_holds_no_more(
+    tmp_path: Path, suffix: str, encoder: str
+) -> None:
+    source = sounding_film(tmp_path / "in.mkv", "flac", layout="5.1", samples=4608)
+    warnings = copy_film(reader_of(source), tmp_path / f"out.{suffix}")
+    assert any(f"is encoded anew ({encoder}, in stereo)" in line for line in warnings)
+    with av.open(str(tmp_path / f"out.{suffix}")) as film:
+        assert film.streams.audio[0].layout.name == "stereo"
+
+
 def damaged(source: Path, damage: dict[int, Callable[[bytes], bytes]]) -> Path:
     """A copy of a film and its sound; `damage` is what becomes of the sound's packets of these numbers."""
     target = source.with_name("damaged.mkv")

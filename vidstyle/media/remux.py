@@ -21,8 +21,9 @@ from av.subtitles.stream import SubtitleStream
 from vidstyle.media import ac3
 from vidstyle.media.adts import AsTheIndex, audio_specific_config, has_header, is_adts, without_header
 from vidstyle.media.containers import ContainerFormat, holds
+from vidstyle.media.languages import in_quicktime
 from vidstyle.media.timestamps import MICROSECOND, count_finer
-from vidstyle.media.transcode import AudioRoute, SubtitleRoute, TimedTextRoute
+from vidstyle.media.transcode import AudioRoute, SubtitleRoute, TimedTextRoute, is_reduced
 
 Action = Literal["copy", "audio", "subtitle", "cover"]
 Strip = Callable[["Packet[Stream]"], Iterable["Packet[Stream]"]]
@@ -110,8 +111,8 @@ def plan_streams(
             continue
         streams.append(StreamPlan(index=stream.index, action=decided))
         if decided == "audio":
-            encoder = target.audio_encoder
-            warnings.append(f"{_describe(stream)} is encoded anew ({encoder}): {target.muxer} cannot hold it as it is")
+            how = _encoding(stream, target)
+            warnings.append(f"{_describe(stream)} is encoded anew ({how}): {target.muxer} cannot hold it as it is")
         elif decided == "subtitle":
             text = target.text_subtitles
             warnings.append(
@@ -120,6 +121,12 @@ def plan_streams(
     if source.chapters() and not target.chapters:
         warnings.append(f"{len(source.chapters())} chapters left out: {target.muxer} holds none")
     return RemuxPlan(streams=tuple(streams), warnings=tuple(warnings))
+
+
+def _encoding(stream: Stream, target: ContainerFormat) -> str:
+    assert isinstance(stream, AudioStream)
+    assert target.audio_encoder is not None
+    return f"{target.audio_encoder}, in stereo" if is_reduced(stream, target.audio_encoder) else target.audio_encoder
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,8 @@ def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target:
         route = CopyRoute(output, stream)
     route.stream.metadata.clear()
     route.stream.metadata.update(stream_tags(stream))
+    if target.muxer == "mov" and (language := stream.metadata.get("language")):
+        route.stream.metadata["language"] = in_quicktime(language)
     route.stream.disposition = stream.disposition
     return route
 

@@ -24,6 +24,7 @@ from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 from vidstyle.media.timestamps import MICROSECOND
 
 _BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
+_STEREO_AT_MOST = ("libmp3lame", "mp2", "wmav2")
 _USUAL_RATE = 48_000  # and Opus's only one
 _MILLISECOND = Fraction(1, 1000)
 _EMPTY_MOV_TEXT = b"\0\0"  # a text of length 0
@@ -113,9 +114,14 @@ class AudioRoute:
             yield packet
 
 
+def is_reduced(stream: AudioStream, encoder: str) -> bool:
+    """Whether `encoder` holds fewer channels than the sound has."""
+    return encoder in _STEREO_AT_MOST and stream.codec_context.layout.nb_channels > 2
+
+
 def _layout(encoder: str, layout: AudioLayout) -> str:
-    """Names for channels that the source only counts ("2 channels"); mp3 has no more than two."""
-    count = min(layout.nb_channels, 2) if encoder == "libmp3lame" else layout.nb_channels
+    """Names for channels that the source only counts ("2 channels"); of some encoders no more than two."""
+    count = min(layout.nb_channels, 2) if encoder in _STEREO_AT_MOST else layout.nb_channels
     named = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
     if count == layout.nb_channels and "channels" not in layout.name:
         return layout.name
