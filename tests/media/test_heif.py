@@ -118,6 +118,16 @@ def test_a_damaged_one_is_one_line(tmp_path: Path, length: int, capsys: pytest.C
     assert last.startswith(f"vidstyle: error: cannot read '{path}': a damaged picture")
 
 
+def test_a_damaged_avif_too(tmp_path: Path) -> None:
+    path = tmp_path / "photo.avif"
+    Image.fromarray(quarters()).save(path)
+    coded = bytearray(path.read_bytes())
+    coded[-20:] = bytes(20)
+    path.write_bytes(coded)
+    with pytest.raises(InputError, match="a damaged picture"):
+        open_reader(path)
+
+
 def test_one_that_is_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "photo.heic"
     path.write_bytes(TILED_HEIC)

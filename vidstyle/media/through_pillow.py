@@ -121,5 +121,5 @@ def opened(encoded: BinaryIO) -> Iterator[PillowImage]:
             warnings.simplefilter("ignore")  # damage is an error here, and what is too large the caller knows
             with Image.open(encoded) as picture:
                 yield picture
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError) as error:  # RuntimeError: AVIF
         raise ValueError("a damaged picture, or one of a kind that is not known") from error
