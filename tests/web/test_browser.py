@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,8 +105,9 @@ def test_the_page_from_the_first_picture_to_the_finished_film(
 
     notes = tmp_path / "notes.txt"
     notes.write_text("no film\n" * 20)
-    hand.choose_files(notes)
-    hand.wait("document.getElementById('message').innerText.includes('notes.txt')")
+    hand.choose_files(notes, make_film("third.mkv", frames=2), shutil.copy(notes, tmp_path / "more.txt"))
+    hand.wait("document.getElementById('message').innerText.includes('more.txt')")
+    assert "'notes.txt'" in hand.do("return document.getElementById('message').innerText"), "each that is refused"
     assert hand.do("return complaints") == []
 
 

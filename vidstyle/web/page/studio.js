@@ -108,29 +108,33 @@ class Studio {
     if (this.isLive) this.setMode(false);
   }
 
-  /** Take the files that were chosen or dropped; the last one is shown. */
+  /** Take the files that were chosen or dropped; the last one is shown, and of each that is refused why. */
   async takeAll(files) {
-    for (const file of files) await this.take(file);
-  }
-
-  async take(file) {
-    if (file.size > this.largest) {
-      complain(new Error(`${file.name} is larger than ${Math.round(this.largest / 2 ** 30)} GiB; render it on the command line.`));
-      return;
-    }
+    const refused = [];
     byId("open").disabled = true;
-    try {
-      const source = await upload(file, (share) => {
-        byId("status").textContent = share < 1 ? `Opening ${file.name}: ${Math.round(100 * share)} %` : `Opening ${file.name}…`;
-      });
-      this.add(source);
-      if (this.isLive && source.kind === "film") await this.live.listCameras(source.id);
-      else this.show(source.id);
-    } catch (error) {
-      byId("status").textContent = "";
-      complain(error);
+    for (const file of files) {
+      try {
+        await this.take(file);
+      } catch (error) {
+        byId("status").textContent = "";
+        refused.push(error.message);
+      }
     }
     byId("open").disabled = false;
+    if (refused.length) complain(new Error(refused.join("\n")));
+  }
+
+  /** One of them. Throws what refuses it. */
+  async take(file) {
+    if (file.size > this.largest) {
+      throw new Error(`${file.name} is larger than ${Math.round(this.largest / 2 ** 30)} GiB; render it on the command line.`);
+    }
+    const source = await upload(file, (share) => {
+      byId("status").textContent = share < 1 ? `Opening ${file.name}: ${Math.round(100 * share)} %` : `Opening ${file.name}…`;
+    });
+    this.add(source);
+    if (this.isLive && source.kind === "film") await this.live.listCameras(source.id);
+    else this.show(source.id);
   }
 }
 
