@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +17,7 @@ from tests.gatys.conftest import film_of, pictures
 from tests.gatys.random_vgg import QUICK
 from tests.motion.moves import texture
 from vidstyle import gatys
-from vidstyle.errors import InputError, Interrupted, UsageError
+from vidstyle.errors import BackendError, InputError, Interrupted, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.render_film import GatysJob
 from vidstyle.gatys.store import Store
@@ -49,6 +50,18 @@ def test_every_frame_is_painted_and_the_checkpoints_go(film: str, painting: str,
     assert len(painted) == 7
     assert all(np.abs(a.astype(int) - b).mean() > 1 for a, b in zip(painted, source, strict=True))
     assert not Store(target).folder.exists()
+
+
+def test_the_second_rendering_of_a_process_counts_its_own_time(film: str, painting: str, tmp_path: Path) -> None:
+    began = time.process_time()
+    report = gatys.render(film, film_of(tmp_path / "out"), options=_options(painting))
+    assert 0 < report.cpu_seconds <= time.process_time() - began
+
+
+@pytest.mark.parametrize("device", ["GPU", "meta", "cpu:1"])
+def test_a_device_that_pytorch_cannot_paint_on_is_refused(device: str, film: str, painting: str) -> None:
+    with pytest.raises(BackendError, match="has no device"):
+        gatys.render(film, "out.mkv", options=_options(painting, device=device))
 
 
 def test_paintings_are_named_from_python_as_on_the_command_line(film: str, painting: str, tmp_path: Path) -> None:

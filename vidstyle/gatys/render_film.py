@@ -16,6 +16,7 @@ import torch
 from vidstyle import __version__
 from vidstyle.backends.cpu import processor
 from vidstyle.backends.protocol import Say
+from vidstyle.backends.torch import find_device
 from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.fileloop import Progress
 from vidstyle.frames import Frame, ImageArray
@@ -68,7 +69,7 @@ class GatysJob:
         if options.network != DEFAULT_NETWORK:  # one that was named has to be there, though only start=fast uses it
             (library or Library()).network(options.network)
         self._store = Store(target)
-        self._began = time.monotonic()
+        self._began, self._cpu_began = time.monotonic(), time.process_time()
         self._device = _device(options.device)
         self._precision = _precision(options.precision, self._device)
 
@@ -191,7 +192,7 @@ class GatysJob:
                     painter = ShotPainter(studio, flow, base)
                     order = in_turn(shot.frames, turn)
                     for place, number in enumerate(order):
-                        film = next(films)[1] if turn == 1 else self._store.film(number)
+                        film = next(films) if turn == 1 else self._store.film(number)
                         if film is None:
                             raise InputError(f"{self._store.folder}: frame {number} of the film is damaged; start over")
                         self._frame(painter, number, film, before=order[:place], turn=turn, account=account)
@@ -213,8 +214,8 @@ class GatysJob:
             progress=self._progress,
         )
 
-    def _films(self, frames: Iterator[Frame], shot: Shot) -> Iterator[tuple[int, ImageArray]]:
-        """The shot's film frames with their numbers, grey where colours are kept, stored where passes need them."""
+    def _films(self, frames: Iterator[Frame], shot: Shot) -> Iterator[ImageArray]:
+        """The shot's film frames, grey where colours are kept, stored where passes need them."""
         for frame in frames:
             if frame.index < shot.first:
                 continue
@@ -223,7 +224,7 @@ class GatysJob:
                 film = to_image(luma(to_tensor(film)))
             if self.gatys.passes > 1:
                 self._store.save_film(frame.index, film)
-            yield frame.index, film
+            yield film
             if frame.index == shot.last:
                 return
 
@@ -290,14 +291,7 @@ class GatysJob:
         alpha = frame.alpha
         if alpha is not None:
             alpha = resize(alpha, width=self._size[0], height=self._size[1])
-        return Frame(
-            image=np.ascontiguousarray(self._painted(frame.index, film)),
-            pts=frame.pts,
-            time_base=frame.time_base,
-            index=frame.index,
-            duration=frame.duration,
-            alpha=alpha,
-        )
+        return replace(frame, image=np.ascontiguousarray(self._painted(frame.index, film)), alpha=alpha)
 
     def _report(self, *, painted: int, written: int, warnings: list[str]) -> RenderReport:
         seconds = time.monotonic() - self._began
@@ -317,20 +311,15 @@ class GatysJob:
             strength=self.options.strength,
             network=self.gatys.vgg,
             warnings=warnings,
-            cpu_seconds=time.process_time(),
+            cpu_seconds=time.process_time() - self._cpu_began,
         )
 
 
 def _device(name: str) -> torch.device:
-    """The torch device that `--device` means. Raises BackendError."""
+    """The torch device that `--device` means; by itself none but those that were tried. Raises BackendError."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name.lower())
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BackendError(f"device {name!r}: Gatys mode runs on cpu or cuda ({error})") from error
-    return device
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(find_device(name))
 
 
 def _precision(asked: str, device: torch.device) -> str:
