@@ -106,6 +106,18 @@ def test_a_program_is_judged_at_the_size_asked_for(vgg: VGG, place: Path) -> Non
     assert {shape[1] for shape in seen} == {64}
 
 
+def test_no_side_of_a_photograph_is_rounded_away(vgg: VGG, place: Path) -> None:
+    cv2.imwrite(str(place / "photos" / "a.png"), np.zeros((98, 120, 3), np.uint8))
+    seen: set[tuple[int, ...]] = set()
+
+    def paint(images: ImageArray) -> ImageArray:
+        seen.add(images.shape)
+        return images
+
+    list(Judge(vgg, read_paintings([place / "painting.png"])).program(place / "photos", paint, size=64, limit=1))
+    assert {shape[1] for shape in seen} == {64}  # 98 * (64 / 98) is a little less
+
+
 def test_pictures_of_any_program_are_judged_by_their_names(vgg: VGG, place: Path) -> None:
     (place / "painted").mkdir()
     picture = cv2.imread(str(place / "photos" / "b.png"))

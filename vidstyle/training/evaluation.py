@@ -19,7 +19,7 @@ from vidstyle.errors import InputError
 from vidstyle.frames import ImageArray
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.losses import content_loss, gram, style_loss
-from vidstyle.training.photographs import SUFFIXES, read_painting, read_picture
+from vidstyle.training.photographs import SUFFIXES, read_painting, read_picture, resized
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
@@ -137,10 +137,10 @@ def _photographs(folder: Path, size: int, limit: int | None) -> Iterator[tuple[s
     """Name and (1, H, W, 3) uint8 RGB of each picture, the shorter side `size`, both a multiple of 8."""
     for path in _files(folder)[:limit]:
         picture = read_picture(path)
-        scale = size / min(picture.shape[2:])
-        picture = F.interpolate(picture, scale_factor=scale, mode="bicubic", antialias=True).clamp(0, 1)
-        height, width = (side // 8 * 8 for side in picture.shape[2:])
-        pixels = (picture[..., :height, :width] * 255).round().byte()
+        shorter = min(picture.shape[2:])
+        height, width = (side * size // shorter for side in picture.shape[2:])
+        picture = resized(picture, height, width).clamp(0, 1)
+        pixels = (picture[..., : height // 8 * 8, : width // 8 * 8] * 255).round().byte()
         yield path.stem, pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
