@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 import cv2  # noqa: E402
+from filelock import FileLock  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from tests.networks.test_vgg import torchvision_names  # noqa: E402
@@ -207,6 +208,17 @@ def test_an_existing_style_or_run_is_not_overwritten(place: Path, capsys: pytest
     capsys.readouterr()
     assert train(place) == 2
     assert "an earlier training lies here; --resume goes on with it, -y starts anew" in capsys.readouterr().err
+
+
+def test_one_training_at_a_time_works_in_a_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_folder = place / "data" / "training" / "mine"
+    run_folder.mkdir(parents=True)
+    (run_folder / "losses.tsv").write_text("of the first\n")
+    with FileLock(run_folder / "lock"):
+        assert train(place) == 2
+        assert "another training is at work here" in capsys.readouterr().err
+        assert (run_folder / "losses.tsv").read_text() == "of the first\n"
+    assert train(place) == 0
 
 
 def test_resume_does_not_replace_a_style_that_it_did_not_begin(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from vidstyle.backends.torch import find_device
@@ -74,14 +76,14 @@ def train(
 ) -> list[Path]:
     """Train and publish; returns the folders written.
 
-    Raises UsageError if an unfinished run is in the way, OutputError if its folder or the library's root cannot be
-    written to, and what VGG, photographs, the start network or the trainer raise. `stop` ends it after the step in
-    hand, with a checkpoint to resume from.
+    Raises UsageError if an unfinished run or one at work is in the way, OutputError if its folder or the library's root
+    cannot be written to, and what VGG, photographs, the start network or the trainer raise. `stop` ends it after the
+    step in hand, with a checkpoint to resume from.
     """
     check_name(session.network)
     for folder in (session.run, session.root):
         _check_writable(folder)
-    checkpoint, log = session.run / "checkpoint.pt", session.run / "losses.tsv"
+    checkpoint = session.run / "checkpoint.pt"
     if checkpoint.exists() and not (resume or overwrite):
         raise UsageError(f"{session.run}: an earlier training lies here; --resume goes on with it, -y starts anew")
     photographs = Photographs(session.content, session.recipe.crop, say=say)
@@ -90,38 +92,68 @@ def train(
     start = _start_from(library, session.start, session.recipe) if session.start else None
     samples = photographs.samples(SAMPLES, longest=384)
     trainer = Trainer(session.recipe, load_vgg(say=say), device=device, samples=samples, start=start)
-    if resume and checkpoint.exists():
-        trainer.resume(checkpoint)
-        say(f"resuming at step {trainer.step}")
-    else:
-        if resume:
-            say(f"nothing to go on with in {session.run}: starting anew")
-        with writing(log):
-            log.unlink(missing_ok=True)
-    if start is not None and trainer.step == 0:
-        beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
-        for name, known in begin_at_nearest(trainer, start[1], beginning).items():
-            say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
+    with _alone_in(session.run):
+        log = session.run / "losses.tsv"
+        if resume and checkpoint.exists():
+            trainer.resume(checkpoint)
+            say(f"resuming at step {trainer.step}")
+        else:
+            if resume:
+                say(f"nothing to go on with in {session.run}: starting anew")
+            with writing(log):
+                log.unlink(missing_ok=True)
+        if start is not None and trainer.step == 0:
+            beginning = next(photographs.batches(session.recipe.batch, seed=session.recipe.seed))
+            for name, known in begin_at_nearest(trainer, start[1], beginning).items():
+                say(f"{name} begins at {known}, the nearest of the styles that {session.start} knows")
+        _run(session, trainer, photographs, samples[:: -(-len(samples) // SHOWN)], report=report, say=say, stop=stop)
+        written = publish(session, trainer, library, say=say)
+    for style in session.recipe.styles:
+        publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))
+    return written
+
+
+def _run(
+    session: Session,
+    trainer: Trainer,
+    photographs: Photographs,
+    samples: list[Tensor],
+    *,
+    report: Callable[[Progress], None],
+    say: Callable[[str], None],
+    stop: StopRequest,
+) -> None:
+    """Train to the end, leaving in the run's folder what there is to see of it; `samples` are for its sheet."""
     say(f"{session.run / 'samples.png'} shows how it looks by now, every {EVERY} steps")
     counted = time.process_time()
 
     def tell(progress: Progress) -> None:
         nonlocal counted
         with writing(session.run):
-            write_losses(log, progress, cpu=time.process_time() - counted)
+            write_losses(session.run / "losses.tsv", progress, cpu=time.process_time() - counted)
             counted = time.process_time()
-            _write_sheet(session.run / "samples.png", trainer, samples[:: -(-len(samples) // SHOWN)])
+            _write_sheet(session.run / "samples.png", trainer, samples)
         report(progress)
 
-    with writing(session.run):
-        session.run.mkdir(parents=True, exist_ok=True)
     # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step.
     stop.finish = lambda: None
-    trainer.run(photographs, report=tell, save_to=checkpoint, stop=stop)
-    written = publish(session, trainer, library, say=say)
-    for style in session.recipe.styles:
-        publish_file(session.root / "styles" / style.name, FILE, paint_preview(library, style.name))
-    return written
+    trainer.run(photographs, report=tell, save_to=session.run / "checkpoint.pt", stop=stop)
+
+
+@contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    """Makes the run's folder and keeps other trainings out of it. Raises UsageError if one is at work there."""
+    lock = FileLock(run / "lock")
+    with writing(run), suppress(NotImplementedError):  # a file system without locks
+        run.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(f"{run}: another training is at work here; wait or choose another --run") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def publish(session: Session, trainer: Trainer, library: Library, *, say: Callable[[str], None]) -> list[Path]:
