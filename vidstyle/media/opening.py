@@ -1,7 +1,8 @@
 """Opening what the user named, by its content and never by its name: a file, or standard input.
 
 Names are handed to FFmpeg as `file:NAME` with every other protocol switched off, so that neither a name
-(`concat:a|b`, `http://...`) nor the content of a playlist makes it open anything else.
+(`concat:a|b`, `http://...`) nor the content of a playlist makes it open anything but files: an HLS playlist opens
+the pieces that it names.
 """
 
 from __future__ import annotations
