@@ -63,6 +63,12 @@ def test_formats_that_cannot_be_written_are_refused_by_name(name: str) -> None:
         container_for(name)
 
 
+@pytest.mark.parametrize("name", ["a.heic", "a.jpgg", "a"])
+def test_whoever_asks_for_a_picture_format_that_is_not_written_learns_which_are(name: str) -> None:
+    with pytest.raises(UsageError, match=r"or for pictures \.bmp, \.jpeg, \.jpg, "):
+        container_for(name)
+
+
 @pytest.mark.parametrize(("name", "encoder"), [("a.3gp", "aac"), ("a.wmv", "wmav2"), ("a.h264", None)])
 def test_sound_is_encoded_by_what_this_build_has(name: str, encoder: str | None) -> None:
     assert container_for(name).audio_encoder == encoder

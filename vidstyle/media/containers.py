@@ -205,17 +205,17 @@ def container_for(target: str, *, codec: str | None = None) -> ContainerFormat:
 
 def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     """A format that vidstyle has no rules for, by FFmpeg's own tables."""
-    known = ", ".join(sorted(_BY_SUFFIX))
+    films, pictures = ", ".join(sorted(_BY_SUFFIX)), ", ".join(sorted(PICTURE_SUFFIXES))
+    known = f"{films}, or for pictures {pictures}"
     if not suffix:
         raise UsageError(f"{target} has no suffix to tell the format by; use one of {known}")
     try:
         file = av.open(f"file{suffix}", "w")
     except ValueError as error:
-        hint = did_you_mean(suffix, _BY_SUFFIX)
-        raise UsageError(f"no film format is called {suffix}{hint}; use one of {known}") from error
+        hint = did_you_mean(suffix, [*_BY_SUFFIX, *PICTURE_SUFFIXES])
+        raise UsageError(f"no format is called {suffix}{hint}; use one of {known}") from error
     muxer = str(file.format.name)
     if muxer == "image2":
-        pictures = ", ".join(sorted(PICTURE_SUFFIXES))
         raise UsageError(f"vidstyle writes no {suffix} pictures; use one of {pictures}")
     if muxer in ("gxf", "mxf"):
         raise UsageError(f"{suffix} files hold broadcast's own sizes, rates and sound only; use .mov or .mpg")
