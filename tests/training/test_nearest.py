@@ -15,7 +15,8 @@ from vidstyle.networks.transform import TransformNetwork, identity_style  # noqa
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.losses import LossWeights  # noqa: E402
 from vidstyle.training.nearest import begin_at_nearest  # noqa: E402
-from vidstyle.training.trainer import Recipe, StyleTarget, Trainer  # noqa: E402
+from vidstyle.training.recipes import Recipe, StyleTarget  # noqa: E402
+from vidstyle.training.trainer import Trainer  # noqa: E402
 
 TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=1, end_kernel=3, skips=True)
 

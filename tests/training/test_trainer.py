@@ -18,7 +18,8 @@ from vidstyle.networks.architecture import Architecture  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.losses import LossWeights  # noqa: E402
 from vidstyle.training.photographs import Photographs, read_painting, read_picture  # noqa: E402
-from vidstyle.training.trainer import Progress, Recipe, StyleTarget, Trainer  # noqa: E402
+from vidstyle.training.recipes import Recipe, StyleTarget  # noqa: E402
+from vidstyle.training.trainer import Progress, Trainer  # noqa: E402
 
 TINY = Architecture(unshuffle=4, widths=(8, 8), blocks=2, end_kernel=3, skips=True)
 CPU = torch.device("cpu")

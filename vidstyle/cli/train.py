@@ -13,8 +13,9 @@ from vidstyle.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from vidstyle.style_library import Library
+    from vidstyle.training.recipes import StyleTarget
     from vidstyle.training.session import Session
-    from vidstyle.training.trainer import Progress, StyleTarget
+    from vidstyle.training.trainer import Progress
 
 
 class Tune(enum.StrEnum):
@@ -99,7 +100,7 @@ def train(
             goes_on = resume and (run / "checkpoint.pt").exists()
         with writing(root):
             _check_free(name, library, root, tune=tune, replace=overwrite or goes_on)
-        from vidstyle.training.trainer import StyleTarget
+        from vidstyle.training.recipes import StyleTarget
 
         target = StyleTarget(name=name, paintings=tuple(paintings), size=size, trim=trim)
         session = _one_style(target, content, library, network, tune, steps, run, root, device)
@@ -146,8 +147,8 @@ def _one_style(
     device: str,
 ) -> Session:
     from vidstyle.networks.network import sha256_of
+    from vidstyle.training.recipes import Recipe
     from vidstyle.training.session import Session
-    from vidstyle.training.trainer import Recipe
 
     architecture = library.network(network).architecture
     if architecture is None:

@@ -1,4 +1,4 @@
-"""Training recipes as TOML files: a whole network with its styles, so that anybody can train it again.
+"""What a training shall learn, and how: recipes. A whole network's is a TOML file, so that anybody can train it again.
 
 [training]                  the fields of `Recipe`, and
 start = "live"                  the network to start from; left out: from nothing
@@ -18,18 +18,66 @@ from __future__ import annotations
 
 import tomllib
 import typing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vidstyle.errors import UsageError
-from vidstyle.networks.architecture import ARCHITECTURES
+from vidstyle.networks.architecture import ARCHITECTURES, Architecture
 from vidstyle.styles import IDENTITY, check_name
 from vidstyle.suggest import did_you_mean
 from vidstyle.training.losses import LossWeights
-from vidstyle.training.trainer import Recipe, StyleTarget
+
+Tune = Literal["style", "decoder", "all"]
 
 CARD_FIELDS = ("title", "author", "year", "licence", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTarget:
+    """A style to learn: its name, its paintings (several make one style), how it is weighted.
+
+    `size`: the paintings' longer side in pixels, which sets the size of the strokes. `share`: how
+    often it is drawn, relative to the others. `strength` multiplies the style loss's weight. `trim`, 0 to below a
+    half, is the part of each side that is cut off the paintings: a frame, or a border that the painter painted, would
+    come out as a band along the edges of every picture, which networks know.
+    """
+
+    name: str
+    paintings: tuple[Path, ...]
+    size: int = 512
+    share: float = 1.0
+    strength: float = 1.0
+    trim: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.trim < 0.5:
+            raise UsageError(f"style {self.name}: trim is {self.trim}; it runs from 0 to below 0.5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the outcome of a training, except the photographs.
+
+    `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
+    identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
+    give the picture back in every style; cheap, and the scene then has its way through. `rate` is
+    that of the kernels (Muon) and biases (Adam), falling by a half cosine to nothing. `noise`: largest standard
+    deviation, in 8-bit levels, of the sensor noise under which the network shall keep steady.
+    """
+
+    architecture: Architecture
+    styles: tuple[StyleTarget, ...]
+    steps: int
+    batch: int = 4
+    crop: int = 256
+    rate: float = 2e-3
+    identity_share: float = 1 / 14
+    tune: Tune = "all"
+    rehearsal: int = 0
+    noise: float = 4.0
+    weights: LossWeights = field(default_factory=LossWeights)
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

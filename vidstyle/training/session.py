@@ -34,7 +34,8 @@ from vidstyle.styles import IDENTITY, StyleCard, check_name
 from vidstyle.training.curves import write_losses
 from vidstyle.training.nearest import begin_at_nearest
 from vidstyle.training.photographs import Photographs, squared
-from vidstyle.training.trainer import EVERY, Progress, Recipe, Trainer
+from vidstyle.training.recipes import Recipe
+from vidstyle.training.trainer import EVERY, Progress, Trainer
 
 Start = tuple[dict[str, Tensor], dict[str, Tensor]]
 

@@ -11,28 +11,28 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vidstyle.backends.cpu import processor
-from vidstyle.errors import StyleError, UsageError
+from vidstyle.errors import StyleError
 from vidstyle.interrupts import StopRequest
 from vidstyle.media.part_file import writing
-from vidstyle.networks.architecture import Architecture
 from vidstyle.networks.network import sha256_of
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
-from vidstyle.training.losses import LossWeights, PerceptualLoss, off_palette, out_of_range, palette, total_variation
-from vidstyle.training.motion import Motion, disturb, random_motion, unsteadiness
+from vidstyle.training.lessons import Lesson, draw_lesson
+from vidstyle.training.losses import PerceptualLoss, off_palette, out_of_range, palette, total_variation
+from vidstyle.training.motion import unsteadiness
 from vidstyle.training.muon import Muon
 from vidstyle.training.photographs import Photographs, read_painting
+from vidstyle.training.recipes import Recipe
 
-Tune = Literal["style", "decoder", "all"]
 WARM_UP = 100
 """Steps over which the learning rate rises, but a tenth of the training at most: instance norms start far from their
 place."""
@@ -52,69 +52,6 @@ hundredths, and each is met only when its style is drawn. At equal rates all sty
 STYLE_RISE = 0.03, 0.4
 """A network trained from nothing starts with this part of the style (and steadiness) weight, which rises over this
 part of the steps: at full weight it first learns textures that ignore the scene, and hardly finds back."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StyleTarget:
-    """A style to learn: its name, its paintings (several make one style), how it is weighted.
-
-    `size`: the paintings' longer side in pixels, which sets the size of the strokes. `share`: how
-    often it is drawn, relative to the others. `strength` multiplies the style loss's weight. `trim`, 0 to below a
-    half, is the part of each side that is cut off the paintings: a frame, or a border that the painter painted, would
-    come out as a band along the edges of every picture, which networks know.
-    """
-
-    name: str
-    paintings: tuple[Path, ...]
-    size: int = 512
-    share: float = 1.0
-    strength: float = 1.0
-    trim: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.trim < 0.5:
-            raise UsageError(f"style {self.name}: trim is {self.trim}; it runs from 0 to below 0.5")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that decides the outcome of a training, except the photographs.
-
-    `identity_share` is the part of the samples that learn to give the picture back; 0 leaves the
-    identity style as it was. `rehearsal`: first steps in which a network trained from nothing learns to
-    give the picture back in every style; cheap, and the scene then has its way through. `rate` is
-    that of the kernels (Muon) and biases (Adam), falling by a half cosine to nothing. `noise`: largest standard
-    deviation, in 8-bit levels, of the sensor noise under which the network shall keep steady.
-    """
-
-    architecture: Architecture
-    styles: tuple[StyleTarget, ...]
-    steps: int
-    batch: int = 4
-    crop: int = 256
-    rate: float = 2e-3
-    identity_share: float = 1 / 14
-    tune: Tune = "all"
-    rehearsal: int = 0
-    noise: float = 4.0
-    weights: LossWeights = field(default_factory=LossWeights)
-    seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lesson:
-    """What a step teaches: N photographs, the first half of them once more as `moved` by `motion`.
-
-    Each has its style (its place in the recipe) and vector (its place in the trainer, identity first), and is
-    to be given back `as_is` or to be painted.
-    """
-
-    photographs: Tensor
-    moved: Tensor
-    motion: Motion
-    styles: Tensor
-    vectors: Tensor
-    as_is: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +191,9 @@ class Trainer:
         """One step on (N, 3, H, W) photographs, each in a style drawn by its share."""
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        terms = self._judge(self._draw(photographs))
+        rehearsal = self.from_nothing and self.step < self.recipe.rehearsal
+        lesson = draw_lesson(self.recipe, photographs, step=self.step, rehearsal=rehearsal)
+        terms = self._judge(lesson.to(self.device))
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         tuned = [parameter for group in self._groups() for parameter in group["params"]]
@@ -263,29 +202,6 @@ class Trainer:
             for optimiser in self.optimisers:
                 optimiser.step()
         return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
-
-    def _draw(self, photographs: Tensor) -> Lesson:
-        """What this step teaches with (N, 3, H, W) photographs."""
-        recipe, n = self.recipe, len(photographs)
-        # A generator of each step's own: what is resumed draws what the uninterrupted training would have drawn.
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        shares = torch.tensor([s.share for s in recipe.styles])
-        styles = torch.multinomial(shares, n, replacement=True, generator=generator)
-        as_is = torch.rand(n, generator=generator) < recipe.identity_share
-        vectors = torch.where(as_is, 0, styles + 1)
-        if self.from_nothing and self.step < recipe.rehearsal:
-            as_is = torch.ones_like(as_is)
-        pairs = (n + 1) // 2  # half of the pictures once more, moved: nearly as good a teacher as all, for less time
-        motion = random_motion(pairs, recipe.crop, generator)
-        moved = disturb(motion(photographs[:pairs]), recipe.noise, generator)
-        return Lesson(
-            photographs=photographs.to(self.device),
-            moved=moved.to(self.device),
-            motion=motion.to(self.device),
-            styles=styles.to(self.device),
-            vectors=vectors.to(self.device),
-            as_is=as_is.to(self.device),
-        )
 
     def _judge(self, lesson: Lesson) -> dict[str, Tensor]:
         """Paint a lesson's pictures; returns what counts against them, weighted and averaged over all of them."""
