@@ -289,7 +289,7 @@ def test_a_home_that_cannot_be_entered_is_one_that_cannot_be_written_to(
 def test_a_checkpoint_that_cannot_be_written_is_an_output_error(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "data" / "training" / "mine" / "checkpoint.part").mkdir(parents=True)
+    (place / "data" / "training" / "mine" / "checkpoint.pt.part").mkdir(parents=True)
     assert train(place) == 4
     assert "checkpoint.pt cannot be written: Is a directory" in capsys.readouterr().err
 

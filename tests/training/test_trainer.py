@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra")
 
 import cv2  # noqa: E402
 
-from vidstyle.errors import InputError, StyleError  # noqa: E402
+from vidstyle.errors import InputError, OutputError, StyleError  # noqa: E402
 from vidstyle.networks.architecture import Architecture  # noqa: E402
 from vidstyle.networks.vgg import VGG  # noqa: E402
 from vidstyle.training.losses import LossWeights  # noqa: E402
@@ -158,6 +158,22 @@ def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(recipe: Recipe,
     torch.save(state, tmp_path / "c.pt")
     with pytest.raises(StyleError, match="an earlier vidstyle did not say in it what it trained"):
         saved.resume(tmp_path / "c.pt")
+
+
+def test_a_disk_that_fills_up_is_one_line_and_leaves_the_checkpoint_before(recipe: Recipe, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limits of a file's size here")
+    learner = trainer(recipe)
+    learner.save(tmp_path / "c.pt")
+    before = (tmp_path / "c.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"c\.pt cannot be written"):
+            learner.save(tmp_path / "c.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.glob("c.pt*")] == ["c.pt"]
+    assert (tmp_path / "c.pt").read_bytes() == before
 
 
 def test_no_photographs_and_unreadable_ones(tmp_path: Path) -> None:

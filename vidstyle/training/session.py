@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
@@ -22,6 +21,8 @@ from torch import Tensor
 from vidstyle.backends.torch import find_device
 from vidstyle.errors import UsageError
 from vidstyle.frames import StyleVector
+from vidstyle.gatys.sheets import save_picture
+from vidstyle.gatys.stills import to_image
 from vidstyle.interrupts import StopRequest
 from vidstyle.media.part_file import nearest_existing, writing
 from vidstyle.networks.graph import read_weights
@@ -132,8 +133,8 @@ def _run(
         nonlocal counted
         with writing(session.run):
             write_losses(session.run / "losses.tsv", progress, cpu=time.process_time() - counted)
-            counted = time.process_time()
-            _write_sheet(session.run / "samples.png", trainer, samples)
+        counted = time.process_time()
+        _write_sheet(session.run / "samples.png", trainer, samples)
         report(progress)
 
     # An exception out of a signal, in the middle of PyTorch's own work, would leave half a step.
@@ -233,11 +234,7 @@ def _write_sheet(path: Path, trainer: Trainer, samples: list[Tensor]) -> None:
     photographs = torch.cat([squared(sample, side) for sample in samples])
     rows = [photographs, *(trainer.paint(photographs, style.name) for style in trainer.recipe.styles)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
-    pixels = (sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
-    part = path.with_suffix(".part.png")
-    if not cv2.imwrite(str(part), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path.name} could not be written")
-    part.replace(path)
+    save_picture(path, to_image(sheet[None]))
 
 
 def _check_writable(folder: Path) -> None:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from vidstyle.backends.cpu import processor
 from vidstyle.errors import StyleError
 from vidstyle.interrupts import StopRequest
-from vidstyle.media.part_file import writing
+from vidstyle.media.part_file import write_file, writing
 from vidstyle.networks.network import sha256_of
 from vidstyle.networks.transform import TransformNetwork, identity_style, neutral_style
 from vidstyle.networks.vgg import VGG
@@ -244,7 +245,6 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash while writing leaves the one before. Raises OutputError."""
-        part = path.with_suffix(".part")
         state = {
             "network": self.network.state_dict(),
             "names": self.names,
@@ -253,11 +253,11 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
         }
+        data = BytesIO()
+        torch.save(state, data)  # into a file, PyTorch calls a full disk a RuntimeError
         with writing(path):
-            part.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:  # given the name, PyTorch calls a full disk a RuntimeError
-                torch.save(state, file)
-            part.replace(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, data.getvalue())
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same paintings. Raises StyleError if it does not fit.
