@@ -103,10 +103,10 @@ class ShotPainter:
         return painted
 
     def _first(self, film: ImageArray, earlier: ImageArray | None, on_step: OnStep) -> PaintedFrame:
-        studio = self._studio
-        content = to_tensor(film, studio.device)
         if earlier is not None:
             return PaintedFrame(image=earlier, outcome=None)
+        studio = self._studio
+        content = to_tensor(film, studio.device)
         start = to_tensor(self._base(film), studio.device) if studio.options.start == "fast" else None
         outcome = studio.paint(content, start, on_step=on_step)
         return PaintedFrame(image=to_image(outcome.picture), outcome=outcome)
