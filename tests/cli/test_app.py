@@ -6,8 +6,10 @@ import importlib.util
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 import tomllib
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 from vidstyle.cli import app, console
 from vidstyle.errors import BackendError, Interrupted, StyleError, Terminated
+from vidstyle.fileloop import Progress
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -259,6 +262,19 @@ def test_a_traceback_comes_only_with_vv(capsys: Captured, tmp_path: Path) -> Non
 )
 def test_a_slow_pace_is_told_in_seconds_a_frame(fps: float, words: str) -> None:
     assert console.format_pace(fps) == words
+
+
+def test_the_progress_line_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be wrapped, and the next one begin a line further down, five times a second."""
+    monkeypatch.setattr(console.ProgressLine, "current", None)
+    terminal, other = pty.openpty()
+    termios.tcsetwinsize(other, (24, 40))
+    with os.fdopen(other, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        console.ProgressLine()(Progress(frames=12345, total=144000, seconds=1000))
+    shown = os.read(terminal, 1000).decode()
+    os.close(terminal)
+    assert shown == "\r12345/144000 frames  12.3 fps  2:57:45 "
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ class ProgressLine:
         left = progress.seconds_left
         ending = f"  {format_seconds(left)} left" if left is not None else ""
         text = f"{progress.frames}{total} frames  {format_pace(progress.fps)}{ending}"
+        text = text[: _columns() - 1]  # what wraps cannot be written over
         _write(f"\r{text:<{self._width}}")
         self._width = len(text)
         ProgressLine.current = self
@@ -142,6 +143,13 @@ class ProgressLine:
             _write(f"\r{'':{self._width}}\r")
             self._width = 0
             ProgressLine.current = None
+
+
+def _columns() -> int:
+    """How wide the terminal is that stderr goes to; 80 where it does not tell."""
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    return 80
 
 
 def format_seconds(seconds: float) -> str:
