@@ -50,6 +50,21 @@ def test_tiles_paint_what_one_piece_paints(
         engine.run(frame, style)
 
 
+@pytest.mark.parametrize("name", ["live", "classic"])
+def test_even_pictures_are_painted_as_in_one_piece(
+    library: Library, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Fog and skies: what varies is small beside the mean, and must not be lost in it."""
+    monkeypatch.setattr(tiles, "LARGEST_TILE", 64)
+    network = library.network(name)
+    rows, columns = np.mgrid[:80, :100]
+    sky = (np.stack([rows / 20, columns / 30, rows / 50], axis=-1) + (250, 240, 230)).astype(np.uint8)[None]
+    style = np.random.default_rng(2).normal(1, 0.3, network.style_size).astype(np.float32)
+    whole = openvino.open_reference(network, 100, 80).run(sky, style)
+    tiled = tiles.open_tiled(network, EngineSpec(width=100, height=80)).run(sky, style)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
 def test_an_imported_network_is_refused(library: Library) -> None:
     graph = library.network("live").graph
     imported = Network(name="foreign", graph=graph, sha256="0", style_size=0, architecture=None)

@@ -157,11 +157,11 @@ def _own(tile: tuple[Span, Span], size: tuple[int, int]) -> Vector:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Of the `pixels` of a tile's own part: each channel's mean and mean square, (C,) float64."""
+    """Of the `pixels` of a tile's own part: each channel's mean and variance, (C,) float64."""
 
     pixels: int
     mean: npt.NDArray[np.float64]
-    square: npt.NDArray[np.float64]
+    variance: npt.NDArray[np.float64]
 
 
 class _TileNetwork:
@@ -185,27 +185,31 @@ class _TileNetwork:
         self._statistics |= {f"scale_{i}": np.ones(n.channels, np.float32) for i, n in enumerate(self._norms)}
 
     def measuring(self, norm: int, style: StyleVector) -> Callable[[ImageArray, Vector], _Measured]:
-        """The network up to `norm`: takes a window (H, W, 3) uint8 and its own part, gives that norm's sums."""
+        """The network up to `norm`: takes a window (H, W, 3) uint8 and its own part, gives what it measures."""
         import openvino
 
         opened = self._norms[norm]
-        part = openvino.Model([opened.mean, opened.square], self._model.get_parameters())
+        part = openvino.Model([opened.mean, opened.variance], self._model.get_parameters())
         run = self._compiled(part, style)
 
         def measure(window: ImageArray, own: Vector) -> _Measured:
             weight = own[:: opened.level, :: opened.level]
-            mean, square = run(window, {f"own_{opened.level}": weight / weight.sum()})
-            return _Measured(int(own.sum()), mean.astype(np.float64), square.astype(np.float64))
+            mean, variance = run(window, {f"own_{opened.level}": weight / weight.sum()})
+            return _Measured(int(own.sum()), mean.astype(np.float64), variance.astype(np.float64))
 
         return measure
 
     def learn(self, norm: int, tiles: Sequence[_Measured]) -> None:
-        """Take over the statistics of one norm from all tiles of the picture."""
+        """Take over the statistics of one norm from all tiles of the picture.
+
+        Variances within tiles and between them add up. A mean of squares would lose those of even pictures, which are
+        small beside the mean.
+        """
         pixels = sum(tile.pixels for tile in tiles)
         mean = np.sum([tile.mean * (tile.pixels / pixels) for tile in tiles], axis=0)
-        square = np.sum([tile.square * (tile.pixels / pixels) for tile in tiles], axis=0)
+        spread = [(tile.variance + (tile.mean - mean) ** 2) * (tile.pixels / pixels) for tile in tiles]
         self._statistics[f"mean_{norm}"] = mean.astype(np.float32)
-        self._statistics[f"scale_{norm}"] = (1 / np.sqrt(np.maximum(square - mean**2, 0) + EPSILON)).astype(np.float32)
+        self._statistics[f"scale_{norm}"] = (1 / np.sqrt(np.sum(spread, axis=0) + EPSILON)).astype(np.float32)
 
     def painting(self, style: StyleVector) -> Callable[[ImageArray], ImageArray]:
         """The whole network: takes a window (H, W, 3) uint8, gives it painted."""
@@ -233,12 +237,12 @@ class _TileNetwork:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _OpenedNorm:
-    """`level`: pixels of the picture to one of its own. `mean` and `square`: what measures it, graph outputs."""
+    """`level`: pixels of the picture to one of its own. `mean` and `variance`: what measures it, graph outputs."""
 
     channels: int
     level: int
     mean: Any
-    square: Any
+    variance: Any
 
 
 def _open_norms(model: Any, tile: tuple[int, int]) -> list[_OpenedNorm]:
@@ -256,14 +260,11 @@ def _open_norms(model: Any, tile: tuple[int, int]) -> list[_OpenedNorm]:
         if level not in own:
             own[level] = _input(f"own_{level}", [side // level for side in tile])
         x = norm.input_value(0)
-        weighted = op.multiply(x, own[level])
-        opened = _OpenedNorm(
-            channels=channels,
-            level=level,
-            mean=op.result(op.reduce_sum(weighted, [0, 2, 3], keep_dims=False)),
-            square=op.result(op.reduce_sum(op.multiply(weighted, x), [0, 2, 3], keep_dims=False)),
-        )
-        found.append(opened)
+        centre = op.reduce_sum(op.multiply(x, own[level]), [0, 2, 3], keep_dims=True)
+        apart = op.subtract(x, centre)
+        spread = op.reduce_sum(op.multiply(op.multiply(apart, apart), own[level]), [0, 2, 3], keep_dims=True)
+        measured = [op.result(op.reshape(value, [channels], special_zero=False)) for value in (centre, spread)]
+        found.append(_OpenedNorm(channels=channels, level=level, mean=measured[0], variance=measured[1]))
         statistics = [_input(f"{name}_{i}", [channels]) for name in ("mean", "scale")]
         mean, scale = (op.reshape(value, [1, channels, 1, 1], special_zero=False) for value in statistics)
         normed = op.multiply(op.subtract(x, mean), scale)
