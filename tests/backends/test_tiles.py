@@ -58,7 +58,7 @@ def test_even_pictures_are_painted_as_in_one_piece(
     monkeypatch.setattr(tiles, "LARGEST_TILE", 64)
     network = library.network(name)
     rows, columns = np.mgrid[:80, :100]
-    sky = (np.stack([rows / 20, columns / 30, rows / 50], axis=-1) + (250, 240, 230)).astype(np.uint8)[None]
+    sky = np.stack([250 + rows / 20, 240 + columns / 30, 230 + rows / 50], axis=-1).astype(np.uint8)[None]
     style = np.random.default_rng(2).normal(1, 0.3, network.style_size).astype(np.float32)
     whole = openvino.open_reference(network, 100, 80).run(sky, style)
     tiled = tiles.open_tiled(network, EngineSpec(width=100, height=80)).run(sky, style)
