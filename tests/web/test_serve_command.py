@@ -129,6 +129,17 @@ def test_a_taken_port_is_one_line_and_exit_code_4(library_root: Path) -> None:
     assert re.fullmatch(r"vidstyle: error: cannot listen at 127\.0\.0\.1:\d+: .*choose another --port\n", result.stderr)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full, as Linux has it")
+def test_an_address_that_cannot_be_printed_is_an_output_error(
+    library_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIDSTYLE_DATA_DIR", str(library_root))
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(["serve", "--port", "0", *FAST]) == 4
+    assert "vidstyle: error: no room left for standard output" in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_made_is_refused_at_once(
     library_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

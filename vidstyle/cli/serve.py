@@ -63,7 +63,7 @@ def serve(
                     f"it listens at {host}: every machine that reaches this one and has the address with its token "
                     "can use it, and what is sent is not encrypted"
                 )
-            print(server.url, flush=True)
+            console.lines([server.url])
             threading.Thread(target=_warm_up, args=(studio,), name="warm-up", daemon=True).start()
             if show and _has_browser():
                 webbrowser.open(server.url)
