@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.live.test_webcam_command import RUN
+from vidstyle.live import terminal as terminal_module
 
 pty = pytest.importorskip("pty", reason="terminals of this kind are POSIX'")
 termios = pytest.importorskip("termios")
@@ -105,3 +109,12 @@ def test_signals_leave_the_terminal_as_it_was(terminal: Terminal, number: int, c
     terminal.process.communicate(timeout=20)
     assert terminal.process.returncode == code
     assert terminal.is_restored()
+
+
+def test_what_windows_sends_for_arrows_is_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page down is two characters there, of which the second one is Q."""
+    typed = deque("\xe0Qm\x00;s")
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(kbhit=lambda: bool(typed), getwch=typed.popleft))
+    monkeypatch.setattr(sys, "platform", "win32")
+    with runpy.run_path(terminal_module.__file__)["_single_keys"]() as read:
+        assert [read() for _ in range(4)] == ["", "m", "", "s"]

@@ -87,15 +87,22 @@ def _is_terminal() -> bool:
 if sys.platform == "win32":
     import msvcrt
 
+    _BEGINS_TWO = ("\x00", "\xe0")
+    """Arrows and function keys come as two, of which the second one looks like a letter."""
+
     @contextlib.contextmanager
     def _single_keys() -> Iterator[ReadKeys]:
         """Keys one by one."""
 
         def read() -> str:
-            if msvcrt.kbhit():
-                return msvcrt.getwch()
-            time.sleep(LOOK_EVERY)
-            return ""
+            if not msvcrt.kbhit():
+                time.sleep(LOOK_EVERY)
+                return ""
+            key = msvcrt.getwch()
+            if key in _BEGINS_TWO:
+                msvcrt.getwch()
+                return ""
+            return key
 
         yield read
 
