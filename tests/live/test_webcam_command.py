@@ -30,7 +30,10 @@ def start(environment: dict[str, str], folder: Path, *words: str) -> subprocess.
 
 def run(environment: dict[str, str], folder: Path, *words: str, timeout: float = 60) -> tuple[int, str, str]:
     process = start(environment, folder, *words)
-    out, errors = process.communicate(timeout=timeout)
+    try:
+        out, errors = process.communicate(timeout=timeout)
+    finally:
+        process.kill()  # one that is over takes no harm
     return process.returncode, out, errors
 
 
