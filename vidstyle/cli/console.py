@@ -75,7 +75,7 @@ def detail(message: str) -> None:
 
 
 def data(value: Any) -> None:
-    """One JSON object on stdout, in ASCII: no file's name, in whatever encoding, is lost on the way."""
+    """One line of JSON on stdout, in ASCII: no file's name, in whatever encoding, is lost on the way."""
     lines([json.dumps(value)])
 
 

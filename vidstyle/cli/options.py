@@ -94,7 +94,7 @@ Device = Annotated[
     ),
 ]
 Precision = Annotated[PrecisionName, typer.Option(help="Arithmetic of the engine.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout at the end.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.", callback=console.set_quiet)]
 Verbose = Annotated[
     int,
