@@ -20,6 +20,7 @@ class QuietServer(ThreadingHTTPServer):
     """Listens at once, without asking a name server who we are, and says nothing of visitors that leave."""
 
     daemon_threads = True
+    allow_reuse_address = sys.platform != "win32"  # there it lets two servers have the same port
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         """Raises OSError where `address` is taken or not ours."""

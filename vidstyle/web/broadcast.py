@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import re
 import secrets
-import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import BackendError, UsageError, VidstyleError
 from vidstyle.media.camera import SYNTHETIC, camera_names
+from vidstyle.media.http_server import QuietServer
 from vidstyle.style_library import Library
 from vidstyle.web.exchange import NothingThere
 from vidstyle.web.jobs import Jobs
@@ -268,11 +269,8 @@ class Broadcast:
 
 def _is_free(port: int) -> bool:
     """Whether a server of our own can listen there."""
-    with socket.socket() as probe:
-        # As the server does: else the port of a session that has just ended seems taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    try:
+        QuietServer(("127.0.0.1", port), BaseHTTPRequestHandler).server_close()
+    except OSError:
+        return False
     return True
