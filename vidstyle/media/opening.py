@@ -74,11 +74,12 @@ def open_container(
 
 def _stdin_is_empty() -> bool:
     """Whether standard input ends before its first byte, as far as the system tells; waits for a pipe's first byte."""
-    if os.path.samestat(os.fstat(0), os.stat(os.devnull)):
-        return True
-    if stat.S_ISREG(os.fstat(0).st_mode):
-        return os.lseek(0, 0, os.SEEK_CUR) >= os.fstat(0).st_size
-    if not stat.S_ISFIFO(os.fstat(0).st_mode) or not hasattr(select, "poll"):
+    found = os.fstat(0)
+    if stat.S_ISCHR(found.st_mode):  # Windows numbers pipes as it numbers NUL
+        return os.path.samestat(found, os.stat(os.devnull))
+    if stat.S_ISREG(found.st_mode):
+        return os.lseek(0, 0, os.SEEK_CUR) >= found.st_size
+    if not stat.S_ISFIFO(found.st_mode) or not hasattr(select, "poll"):
         return False
     poll = select.poll()
     poll.register(0, select.POLLIN)
