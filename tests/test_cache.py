@@ -42,14 +42,13 @@ def test_the_systems_place_is_used_where_it_can_be(place: Path) -> None:
 
 def test_an_unusable_one_is_stood_in_for_and_that_is_said_once(unusable: Path, library: Library) -> None:
     said: list[str] = []
-    folder = cache_folder("fidelity")
     for width in (32, 40):
         spec = EngineSpec(width=width, height=24, precision="fp32")
         open_engine(library.network("live"), spec, backend="openvino", say=said.append)[0].close()
     (line,) = said
     assert line.startswith(f"the cache {unusable} cannot be used (")
     assert "VIDSTYLE_CACHE_DIR" in line
-    assert cache_folder("fidelity") == folder
+    assert len(list(cache_folder("openvino").iterdir())) == 2
 
 
 def test_a_folder_that_is_there_but_read_only_is_stood_in_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

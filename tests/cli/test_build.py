@@ -17,7 +17,7 @@ def _shipped(library_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidstyle.style_library.shipped_data", lambda: library_root)
 
 
-def test_every_network_and_size_is_compiled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_network_and_size_is_compiled_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["build", "--network", "live", "--network", "classic", "--size", "48x32", "--precision", "fp32"]
     assert run([*arguments, "--backend", "openvino", "--json"]) == 0
     engines = json.loads(capsys.readouterr().out)["engines"]
@@ -25,6 +25,7 @@ def test_every_network_and_size_is_compiled(capsys: pytest.CaptureFixture[str]) 
         ("live", 48, 32, "fp32"),
         ("classic", 48, 32, "fp32"),
     ]
+    assert len(list(cache_folder("openvino").glob("*.blob"))) == 2
 
 
 def test_what_takes_long_at_first_use_is_kept(capsys: pytest.CaptureFixture[str]) -> None:

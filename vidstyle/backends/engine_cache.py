@@ -1,8 +1,12 @@
-"""What engines share of the cache: one way to say that it cannot be used, to write to it, and to lock it."""
+"""What engines share of the cache: one way to say that it cannot be used, to write to it, to lock it, and to keep what
+was compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +14,11 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from vidstyle.backends.protocol import Say
+from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
+
+MOST = 32
+"""So many compiled engines of a kind are kept, those used last: some megabytes each, one for each size of picture."""
 
 
 @contextmanager
@@ -58,3 +66,55 @@ def locked(file: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterato
         yield
     finally:
         lock.release()
+
+
+class KeptEngine:
+    """The place in the cache of one compiled engine, of which `key` is all that it depends on.
+
+    A file is a line of JSON (the key and the engine's checksum) and the engine. It is written under a temporary name
+    and renamed, so a reader sees a whole engine or none. Raises BackendError if the cache cannot be used.
+    """
+
+    def __init__(self, key: Mapping[str, str | int], *, part: str, suffix: str, name: str, say: Say) -> None:
+        self._key, self._name, self._say = key, name, say
+        with needed():
+            self.path = cache_folder(part) / f"{_sha256(_line(key))[:32]}{suffix}"
+
+    def read(self) -> bytes | None:
+        """The engine; None if there is none, or a damaged or foreign one, which is said and removed."""
+        with needed():
+            try:
+                header, _, engine = self.path.read_bytes().partition(b"\n")
+            except FileNotFoundError:
+                return None
+        if header != self._header(engine):
+            self.discard("the file is damaged")
+            return None
+        with suppress(OSError):  # another user's, or a read-only disk's
+            os.utime(self.path)
+        return engine
+
+    def write(self, engine: bytes) -> None:
+        """Keep `engine`, and of the others of its kind those that were used last (`MOST`)."""
+        keep(self.path, self._header(engine) + b"\n" + engine, self._say)
+        with suppress(OSError):  # another process clears as well
+            kept = sorted(self.path.parent.glob(f"*{self.path.suffix}"), key=lambda file: file.stat().st_mtime)
+            for file in kept[:-MOST]:
+                file.unlink(missing_ok=True)
+
+    def discard(self, reason: str) -> None:
+        """Remove the engine, saying why."""
+        self._say(f"the cached {self._name} is removed: {reason}")
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def _header(self, engine: bytes) -> bytes:
+        return _line({**self._key, "sha256": _sha256(engine)})
+
+
+def _line(values: Mapping[str, str | int]) -> bytes:
+    return json.dumps(values, sort_keys=True).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -65,11 +65,9 @@ def quantise(
 
     The ranges are measured at first use, and kept. Raises BackendError without a cache.
     """
-    import openvino
-
     layers = fit_for_int8(model)
     with engine_cache.needed():
-        file = cache_folder("int8") / f"{digest([_FORMAT, openvino.__version__, network.sha256], styles)}.npy"
+        file = cache_folder("int8") / f"{fingerprint(network, styles)}.npy"
     ranges = _read(file, layers)
     if ranges is None:
         ranges = measured(core, model, styles)
@@ -77,6 +75,13 @@ def quantise(
     for layer, inputs in zip(layers, ranges, strict=True):
         _quantise_layer(layer, inputs)
     model.validate_nodes_and_infer_types()
+
+
+def fingerprint(network: Network, styles: Sequence[StyleVector]) -> str:
+    """What the ranges depend on, as a name."""
+    import openvino
+
+    return digest([_FORMAT, openvino.__version__, network.sha256], styles)
 
 
 def fit_for_int8(model: openvino.Model) -> list[openvino.Node]:

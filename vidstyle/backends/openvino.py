@@ -1,7 +1,7 @@
 """OpenVINO: the default on processors, and for Intel's GPUs and NPUs by `--device`.
 
-Compiled for one frame size: that takes a tenth of a second on a processor, and runs about 1.5 times
-faster than a graph of free size. A batch is run as single frames, several at once on a share of the
+Compiled for one frame size: that takes a tenth of a second on a processor, half of it from the cache, and runs about
+1.5 times faster than a graph of free size. A batch is run as single frames, several at once on a share of the
 cores each: the same total speed as a batched graph or better, any number of frames up to the batch
 without compiling again, and the statistics of one frame stay in the cache of its cores.
 """
@@ -9,16 +9,15 @@ without compiling again, and the statistics of one frame stay in the cache of it
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidstyle.backends import cpu, engine_cache, fidelity, int8
+from vidstyle.backends import cpu, fidelity, int8
+from vidstyle.backends.openvino_cache import compiled, versions
 from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
-from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
     import openvino
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+_FORMAT = 1
+"""Of compiled networks in the cache: another number where one is made ready for compiling in another way."""
+
 _OUT_OF_MEMORY = ("bad_alloc", "allocat", "out of memory", "out_of_resources", "out of resources")
 
 
@@ -44,17 +46,10 @@ class OpenVino:
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Compile `network` for frames of the spec's size. Raises BackendError or OutOfMemory."""
         core = openvino_core()
-        import openvino
-
         device = _device(core, spec.device)
         model = _read(core, network)
 
-        subject = fidelity.Subject(
-            network=network,
-            backend=self.name,
-            device=device,
-            versions=f"{openvino.__version__} {core.get_property(device, 'FULL_DEVICE_NAME')} {cpu.processor()}",
-        )
+        subject = fidelity.Subject(network=network, backend=self.name, device=device, versions=versions(core, device))
 
         def open_at(precision: Precision, width: int, height: int) -> Engine:
             where = "CPU" if precision == "fp32" else device
@@ -107,15 +102,18 @@ def _compile(
 
     For int8, `rest` is what the convolutions that are not quantised compute in.
     """
+    key: dict[str, str | int] = {"format": _FORMAT, "network": network.sha256}
+    key |= {"width": spec.width, "height": spec.height}
     try:
         model = model.clone()
         if precision == "int8":
-            int8.quantise(core, model, network, fidelity.known_styles(network), say)
+            styles = fidelity.known_styles(network)
+            int8.quantise(core, model, network, styles, say)
+            key["int8"] = int8.fingerprint(network, styles)
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         config = _config(device, _HINTS[rest if precision == "int8" else precision], spec)
-        with _kept(device) as kept:
-            compiled = core.compile_model(model, device, config | kept)
+        ready = compiled(core, model, device, config, key=key, say=say)
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
     info = EngineInfo(
@@ -126,24 +124,7 @@ def _compile(
         height=spec.height,
         batch=spec.batch,
     )
-    return OpenVinoEngine(compiled, info, unfolds=unfolds)
-
-
-@contextmanager
-def _kept(device: str) -> Iterator[dict[str, str]]:
-    """The setting with which OpenVINO keeps what it compiles within: for GPUs and NPUs, which take seconds to minutes.
-
-    A processor takes a tenth of a second, of which the cache saved a half; and OpenVINO removes nothing from it, a
-    file for each size of picture, nor does it notice a damaged one (docs/performance.md).
-    """
-    if device == "CPU":
-        yield {}
-        return
-    with engine_cache.needed():
-        cache = cache_folder("openvino")
-    # OpenVINO maps its files into memory: where another process writes the same one meanwhile, that is a bus error.
-    with engine_cache.locked(cache.with_name("openvino.lock")):
-        yield {"CACHE_DIR": str(cache)}
+    return OpenVinoEngine(ready, info, unfolds=unfolds)
 
 
 class OpenVinoEngine:

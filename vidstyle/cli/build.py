@@ -26,7 +26,7 @@ def build(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Compile engines ahead of their first use, and keep in the cache what takes long of it."""
+    """Compile engines ahead of their first use, and keep them in the cache."""
     from vidstyle.backends.protocol import EngineSpec
     from vidstyle.backends.registry import open_engine
     from vidstyle.errors import UsageError
