@@ -9,11 +9,13 @@ segmentation fault. A core that never goes puts nothing back.
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
 from vidstyle.backends import cpu
+from vidstyle.errors import BackendError
 
 if TYPE_CHECKING:
     import openvino
@@ -23,14 +25,25 @@ _lock = threading.Lock()
 
 
 def openvino_core() -> openvino.Core:
-    """The core, made at the first call; any thread may use it. Nothing is set on it: others use it too."""
+    """The core, made at the first call; any thread may use it. Nothing is set on it: others use it too.
+
+    Raises BackendError in a process that was forked from one with a core: its threads are not there, and whoever waits
+    for them waits for ever.
+    """
     with _lock:  # two threads at once would make two
-        return _core()
+        core, owner = _core()
+    if owner != os.getpid():
+        raise BackendError(
+            "OpenVINO does not work in a process forked from one that has used it; "
+            "start processes by 'spawn': multiprocessing.get_context('spawn')"
+        )
+    return core
 
 
 @cache
-def _core() -> openvino.Core:
+def _core() -> tuple[openvino.Core, int]:
+    """The core and the process that made it."""
     cpu.guard()
     import openvino
 
-    return openvino.Core()
+    return openvino.Core(), os.getpid()
