@@ -75,9 +75,15 @@ def test_a_jpeg_photograph_too(tmp_path: Path) -> None:
     assert np.abs(frame.image.astype(int) - in_srgb(image)).max() <= 3
 
 
-def grey_profile() -> bytes:
-    """Of values that are light itself: black is 0, and half of white is a middle grey."""
-    curve, white = b"curv" + bytes(8), b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+LIGHT = b"curv" + bytes(8)
+SRGB_CURVE = b"para\0\0\0\0\0\3\0\0" + b"".join(
+    round(value * 65536).to_bytes(4, "big") for value in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+)
+
+
+def grey_profile(curve: bytes = LIGHT) -> bytes:
+    """Unless told otherwise of values that are light itself: black is 0, and half of white is a middle grey."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     tags = struct.pack(">I4sII4sII", 2, b"kTRC", 156, len(curve), b"wtpt", 156 + len(curve), len(white))
     body = tags + curve + white
     head = struct.pack(">II", 128 + len(body), 0) + b"\x02\x40\0\0" + b"mntrGRAYXYZ "
@@ -92,6 +98,10 @@ def test_grey_pictures_have_profiles_of_their_own(tmp_path: Path, form: str) -> 
         (frame,) = frames_of(reader)
         assert any("to sRGB" in line for line in reader.warnings)
     assert np.abs(frame.image.astype(int) - 188).max() <= 2  # 255 * (1.055 * 0.502 ** (1 / 2.4) - 0.055)
+
+
+def test_a_grey_profile_with_the_curve_of_srgb_changes_nothing() -> None:
+    assert srgb_transform(encoded(grey_profile(SRGB_CURVE), image=COLOURS[..., 0])) is None
 
 
 def test_a_grey_profile_says_nothing_of_colours() -> None:
@@ -168,6 +178,15 @@ def test_light_in_png_files_becomes_code_values(tmp_path: Path, mode: str) -> No
         (frame,) = frames_of(reader)
         assert reader.info.colour.transfer == 13
     assert np.abs(frame.image.astype(int) - 188).max() <= 1  # 255 * (1.055 * 0.502 ** (1 / 2.4) - 0.055)
+
+
+def test_a_palette_of_light_keeps_its_colours(tmp_path: Path) -> None:
+    path, file = tmp_path / "drawing.png", BytesIO()
+    Image.new("RGB", (64, 48), (128, 0, 255)).quantize(2).save(file, "PNG")
+    path.write_bytes(with_chunk(file.getvalue(), b"gAMA", LINEAR))
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+    assert np.abs(frame.image.astype(int) - (188, 0, 255)).max() <= 1
 
 
 def test_a_profile_says_more_than_that(tmp_path: Path) -> None:

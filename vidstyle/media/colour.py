@@ -245,7 +245,9 @@ class _CubeFilter:
 
 def _coded(light: VideoFrame) -> VideoFrame:
     """Light as sRGB's code values (IEC 61966-2-1), cut off at white."""
-    if len(light.format.components) == 1:  # grey, which swscale would turn to RGB as if it had the limited range
+    if light.format.has_palette:  # which swscale would bring to 16 bits by way of YUV of 8
+        light = light.reformat(format="rgba", threads=1)
+    elif len(light.format.components) == 1:  # grey, which swscale would turn to RGB as if it had the limited range
         grey = np.asarray(light.reformat(format="grayf32le", threads=1).to_ndarray(), np.float32)
         light = VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="gbrpf32le")
     levels = light.reformat(format="rgba64le", threads=1).to_ndarray()

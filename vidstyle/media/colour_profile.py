@@ -56,6 +56,7 @@ def srgb_transform(encoded: bytes) -> SrgbTransform | None:
     except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
         return None  # Pillow knows fewer kinds of files than FFmpeg, and damaged ones are no business of this module
     steps = np.arange(0, 256, 17, dtype=np.uint8)
-    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3)
+    greys = np.dstack([steps] * 3)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(64, 64, 3) if space == "RGB" else greys
     change = np.abs(found(colours).astype(int) - colours).max()
     return found if change > _NOTHING_TO_SEE else None
