@@ -148,6 +148,17 @@ def test_smaller_copies_are_no_pages(tmp_path: Path) -> None:
         assert not reader.warnings
 
 
+def test_what_says_whether_it_is_a_page_may_be_damaged(tmp_path: Path) -> None:
+    path, image = tmp_path / "scan.tif", quarters()
+    rows: dict[int, Sequence[int]] = {273: [8], 277: [3], 278: [48], 279: [image.nbytes]}
+    tags: dict[int, Sequence[int]] = {254: [0], 256: [64], 257: [48], 258: [8, 8, 8], 259: [1], 262: [2]}
+    coded = bytearray(tiff(tags | rows, image.tobytes(), order="<"))
+    entry = coded.index(struct.pack("<H", 254))
+    coded[entry + 2 : entry + 4] = struct.pack("<H", 2)  # a text instead of a number
+    path.write_bytes(coded)
+    assert np.array_equal(read(path), image)
+
+
 @pytest.mark.parametrize("tag", range(1, 9))
 def test_floating_point_is_turned_upright(tmp_path: Path, tag: int) -> None:
     """FFmpeg's own filter for it ends the process."""

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 SIGNATURES = (b"II*\0", b"MM\0*")
 _BIG_SIGNATURES = (b"II+\0", b"MM\0+")  # BigTIFF, whose files may be larger than 4 GB
 _NEW_SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _TILE_WIDTH, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 322, 330, 50706
-_REDUCED, _MASK = 1, 4
+_REDUCED = 1
+_NO_PAGES = (1, 3, 4, 5, 6, 7)  # sums of flags, with 1 for a smaller copy or 4 for a mask
 _CIELAB = 8
 _READ_BY_FFMPEG = (1, 2, 3, 4, 5, 8, 32773, 32946)  # none, faxes, LZW, Deflate, PackBits, Deflate's old number
 
@@ -31,7 +32,7 @@ def is_beyond_ffmpeg(head: bytes, tags: Mapping[int, Any]) -> bool:
 
 def pages_of(directories: Sequence[Mapping[int, Any]]) -> int:
     """How many of a file's pictures are pages, not smaller copies or masks of another."""
-    return sum(not tags.get(_NEW_SUBFILE_TYPE, 0) & (_REDUCED | _MASK) for tags in directories)
+    return sum(tags.get(_NEW_SUBFILE_TYPE) not in _NO_PAGES for tags in directories)
 
 
 def directories_of(file: BinaryIO) -> list[Mapping[int, Any]]:
