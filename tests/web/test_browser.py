@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import add_style
 from tests.live.browser import CHROMIUM, Browser
-from tests.web.conftest import Visitor, wait_for
+from tests.web.conftest import ORDER, Visitor, wait_for
 from vidstyle.errors import StyleError
 from vidstyle.style_library import Library
 from vidstyle.web.studio import Studio
@@ -180,6 +180,26 @@ def test_styles_that_come_and_go_meanwhile_are_seen(
     hand.wait("document.querySelectorAll('.style').length === 2")
     assert hand.do(f"return {ON_AIR}") == "mosaic"
     assert hand.do("return document.getElementById('message').hidden")
+
+
+def test_styles_that_come_and_go_turn_nothing_on_air(
+    hand: Hand, visitor: Visitor, studio: Studio, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand.painted()
+    assert visitor.post("/api/live/start", {"camera": "synthetic", "order": ORDER}).status == 200
+    hand.click("#mode-live")
+    hand.wait(STREAM)
+    hand.do("window.asked = []; const ask = fetch; window.fetch = (...a) => (asked.push(a[0]), ask(...a))")
+    add_style(tmp_path / "own", "extra", {"live": library.style("waves", library.network()).vector})
+    before = library.roots
+    monkeypatch.setattr(library, "roots", (tmp_path / "own", *before))
+    studio.broadcast._session.loop.control.choose("extra")  # another page, which knows it already
+    hand.do("dispatchEvent(new Event('focus'))")
+    hand.wait(f"{ON_AIR} === 'extra'")
+    monkeypatch.setattr(library, "roots", before)
+    hand.do("dispatchEvent(new Event('focus'))")
+    hand.wait("document.querySelectorAll('.style').length === 2")
+    assert "/api/live/look" not in hand.do("return asked")
 
 
 def test_why_the_page_cannot_begin_stays_on_it(hand: Hand, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,13 @@ export class Live {
     this.kept = kept;
   }
 
+  /** The controls know other styles from now on. That turns nothing on air: what they say of it is looked up anew. */
+  learn(styles) {
+    this.said = "";
+    this.order.learn(styles);
+    this.look();
+  }
+
   /** The controls say what is on air, whoever turned it last; nothing is turned on air by that. */
   adopt(state) {
     if (settings(state) === this.said) return;

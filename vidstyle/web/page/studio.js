@@ -85,7 +85,7 @@ class Studio {
     try {
       const { sources, styles } = await get("/api/studio");
       const known = JSON.stringify([...this.order.cards.values()]);
-      if (JSON.stringify(styles) !== known) this.order.learn(byName(styles));
+      if (JSON.stringify(styles) !== known) this.live.learn(byName(styles));
       sources.filter((source) => !this.sources.has(source.id)).forEach((source) => this.add(source));
       if (this.isLive) this.live.listCameras(); // one may have been plugged in
     } catch {
