@@ -243,6 +243,12 @@ def counts_frames(codec: av.Codec) -> bool:
     return codec.canonical_name in ("mpeg1video", "mpeg2video")
 
 
+def nearest_rate(codec: av.Codec, rate: Fraction) -> Fraction:
+    """The rate nearest to `rate`, both in frames a second, that the codec's streams can tell of; most tell of any."""
+    known = [Fraction(told.numerator, told.denominator) for told in codec.frame_rates or []]
+    return min(known or [rate], key=lambda told: abs(told - rate))
+
+
 def coarsened(codec: av.Codec, time_base: Fraction) -> Fraction:
     """`time_base` in units that the codec has: MPEG-4's second has 65535 parts at most (ISO/IEC 14496-2, 6.3.3)."""
     return time_base * ceil(time_base.denominator / 65535) if codec.canonical_name == "mpeg4" else time_base

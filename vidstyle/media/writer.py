@@ -15,7 +15,15 @@ from av.stream import Disposition, Stream
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import Frame, VideoInfo
-from vidstyle.media.codecs import EncodeOptions, coarsened, counts_frames, holds_alpha, pixel_format, video_encoder
+from vidstyle.media.codecs import (
+    EncodeOptions,
+    coarsened,
+    counts_frames,
+    holds_alpha,
+    nearest_rate,
+    pixel_format,
+    video_encoder,
+)
 from vidstyle.media.containers import container_for, holds
 from vidstyle.media.encoder import USUAL_RATE, VideoEncoder, VideoSettings, grid_rate
 from vidstyle.media.live_protocol import SoundFormat
@@ -154,7 +162,7 @@ class FilmWriter:
         """The one rate, in frames a second, of a target without times of its own; None where frames keep theirs."""
         muxer = self._format.muxer
         if self._format.timeless:
-            rate = source.info.rate or USUAL_RATE
+            rate = nearest_rate(codec, source.info.rate or USUAL_RATE)
             self._warnings.append(
                 f"{muxer} holds no times: frames follow each other evenly, {float(rate):.5g} a second"
             )
