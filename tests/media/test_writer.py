@@ -107,6 +107,21 @@ def test_a_stream_without_times_plays_at_the_average_rate(tmp_path: Path, suffix
         assert len(list(out.decode(video=0))) == 11
 
 
+def test_a_stream_without_times_has_a_rate_that_its_codec_knows(tmp_path: Path) -> None:
+    warnings = copy_film(given(noise(4), rate=Fraction(725, 47)), tmp_path / "out.m2v")
+    assert any("frames follow each other evenly, 15 a second" in line for line in warnings)
+
+
+def test_a_slow_slide_show_keeps_its_times_in_avi(tmp_path: Path) -> None:
+    """Its last picture is short, which raises the average rate."""
+    film = write_film(tmp_path / "in.mp4", moving(8), pts=[15 * n for n in range(8)], time_base=Fraction(1))
+    with open_reader(film) as reader:
+        assert reader.info.rate is not None
+        assert reader.info.rate > Fraction(1, 15)
+    copy_film(open_reader(film), tmp_path / "out.avi")
+    assert packet_times(tmp_path / "out.avi") == [15 * n for n in range(8)]
+
+
 def test_a_film_without_times_keeps_its_rate_in_avi(tmp_path: Path) -> None:
     """FFmpeg calls the rate of its fields the base rate of H.264."""
     film = write_film(tmp_path / "in.h264", moving(10), codec="h264", time_base=Fraction(1, 25))

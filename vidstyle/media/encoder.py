@@ -200,6 +200,8 @@ def grid_rate(source: Reader) -> Fraction:
     base = film.base_rate or average
     if base == 2 * average:  # FFmpeg counts fields, of H.264 above all
         return average
+    if film.frames and 0 < (average - base) * film.frames <= average:  # only for the last frame, which is shorter
+        return base
     return max(average, min(base, _FINEST_GRID))
 
 
