@@ -120,6 +120,19 @@ def test_a_file_that_openvino_does_not_take_is_said_and_made_anew(
     assert only_file()
 
 
+def test_a_file_that_cannot_be_read_is_made_anew(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's, for instance."""
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    said: list[str] = []
+    expected = painted(network, SPEC, said)
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    assert np.array_equal(painted(network, SPEC, said), expected)
+    assert said == []
+
+
 def test_those_used_last_are_kept(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidstyle.backends.engine_cache.MOST", 2)
     wide, wider = replace(SPEC, width=48), replace(SPEC, width=56)

@@ -81,12 +81,11 @@ class KeptEngine:
             self.path = cache_folder(part) / f"{_sha256(_line(key))[:32]}{suffix}"
 
     def read(self) -> bytes | None:
-        """The engine; None if there is none, or a damaged or foreign one, which is said and removed."""
-        with needed():
-            try:
-                header, _, engine = self.path.read_bytes().partition(b"\n")
-            except FileNotFoundError:
-                return None
+        """The engine; None without one that can be read. A damaged or foreign one is said and removed."""
+        try:
+            header, _, engine = self.path.read_bytes().partition(b"\n")
+        except OSError:
+            return None
         if header != self._header(engine):
             self.discard("the file is damaged")
             return None
