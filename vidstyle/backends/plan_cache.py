@@ -37,8 +37,10 @@ class PlanFile(KeptEngine):
 
     def __init__(self, key: PlanKey, say: Say) -> None:
         super().__init__(asdict(key), part="tensorrt", suffix=".plan", name="TensorRT plan", say=say)
-        self._waiting = lambda: say("another process is building the same TensorRT plan: waiting for it")
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from building this plan meanwhile; waits for one that does."""
-        return locked(self.path.with_suffix(".lock"), waiting=self._waiting)
+        return locked(
+            self.path.with_suffix(".lock"),
+            waiting=lambda: self._say("another process is building the same TensorRT plan: waiting for it"),
+        )
