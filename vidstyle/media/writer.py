@@ -31,20 +31,11 @@ from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
 from vidstyle.media.protocol import CopiedPacket, Reader, Writer
-from vidstyle.media.remux import (
-    OrderedTimes,
-    RemuxPlan,
-    Route,
-    StreamPlan,
-    add_route,
-    codec_name,
-    film_tags,
-    plan_streams,
-    stream_tags,
-)
+from vidstyle.media.remux import OrderedTimes, Route, add_route, film_tags, stream_tags
 from vidstyle.media.shape import Shape, output_shape
 from vidstyle.media.side_track import SideTrack
 from vidstyle.media.sound_track import SoundTrack
+from vidstyle.media.stream_plan import RemuxPlan, StreamPlan, codec_name, plan_streams
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
