@@ -21,7 +21,6 @@ from vidstyle.media.codecs import EncodeOptions, assumed_matrix, bit_rate, encod
 from vidstyle.media.frame_converter import FrameConverter, output_colour
 from vidstyle.media.palette import Palette
 from vidstyle.media.part_file import reason
-from vidstyle.media.protocol import Reader
 from vidstyle.media.shape import Shape
 
 USUAL_RATE = Fraction(25)
@@ -29,7 +28,6 @@ USUAL_RATE = Fraction(25)
 
 _SECONDS_BETWEEN_KEYFRAMES = 5
 _DEEPEST_REORDERING = 1000  # frames, many times what encoders do
-_FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms
 _LONGEST_PAUSE = 60_000  # empty frames, as many as FFmpeg puts into AVI before the next one
 
 
@@ -184,25 +182,6 @@ class VideoEncoder:
             return
         if not self._first_pts - _DEEPEST_REORDERING * self._longest <= packet.dts <= packet.pts:
             packet.dts = packet.pts  # so short a film is not reordered
-
-
-def grid_rate(source: Reader) -> Fraction:
-    """Frames a second of a target that has one rate: of a film of variable rate the base rate, which all times fall on.
-
-    On the grid of the average rate, frames that are closer than the average would be pushed behind their sound. A film
-    whose times fall on no grid gets one that is fine enough.
-    """
-    average = source.info.rate or USUAL_RATE
-    if source.container is None or source.video_stream is None:
-        return average
-    film = source.container.streams[source.video_stream]
-    assert isinstance(film, VideoStream)
-    base = film.base_rate or average
-    if base == 2 * average:  # FFmpeg counts fields, of H.264 above all
-        return average
-    if film.frames and 0 < (average - base) * film.frames <= average:  # only for the last frame, which is shorter
-        return base
-    return max(average, min(base, _FINEST_GRID))
 
 
 def _open_stream(container: OutputContainer, settings: VideoSettings) -> VideoStream:

@@ -1,4 +1,4 @@
-"""What a reader repaired, assumed or lost, gathered into one line for each kind."""
+"""What a reader or writer repaired, assumed or lost, gathered into one line for each kind."""
 
 from __future__ import annotations
 

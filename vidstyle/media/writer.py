@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,19 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from vidstyle.errors import OutputError, UsageError
-from vidstyle.frames import Frame, VideoInfo
-from vidstyle.media.codecs import (
-    EncodeOptions,
-    coarsened,
-    counts_frames,
-    holds_alpha,
-    nearest_rate,
-    pixel_format,
-    video_encoder,
-)
-from vidstyle.media.containers import container_for, holds
-from vidstyle.media.encoder import USUAL_RATE, VideoEncoder, VideoSettings, grid_rate
+from vidstyle.errors import OutputError
+from vidstyle.frames import Frame
+from vidstyle.media.codecs import EncodeOptions
+from vidstyle.media.containers import container_for
+from vidstyle.media.encoder import VideoEncoder
+from vidstyle.media.film_settings import film_settings
 from vidstyle.media.live_protocol import SoundFormat
 from vidstyle.media.mp4_index import complete_index, mend_duration
+from vidstyle.media.notes import Notes
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
 from vidstyle.media.protocol import CopiedPacket, Reader, Writer
 from vidstyle.media.remux import OrderedTimes, Route, add_route, film_tags, stream_tags
-from vidstyle.media.shape import Shape, output_shape
 from vidstyle.media.side_track import SideTrack
 from vidstyle.media.sound_track import SoundTrack
 from vidstyle.media.stream_plan import RemuxPlan, StreamPlan, codec_name, plan_streams
@@ -69,19 +61,13 @@ class FilmWriter:
         """Decide about every stream and open the encoders. Raises UsageError, OutputError."""
         self._format = container_for(str(target), codec=options.codec)
         self._part = PartFile(target)
-        self._warnings: list[str] = []
+        self._notes = Notes()
         self._times = OrderedTimes(self._format.muxer)
         self._frames = self._refused = 0
         self._started = self._failed = self._closed = False
         self._held: list[Packet[Any]] = []
         self._held_bytes = 0
-        codec = self._choose_codec(source.info, options)
-        info = source.info
-        grid = self._grid(source, codec)
-        alpha = info.has_alpha and holds_alpha(codec)
-        shape = output_shape(info, options.size, codec=codec, muxer=self._format.muxer)
-        pixels = pixel_format(codec, size=shape.coded, bit_depth=options.bit_depth, alpha=alpha)
-        self._say_what_is_lost(info, codec=codec, pixels=pixels, shape=shape)
+        film = film_settings(source, self._format, options, notes=self._notes)
         plan = self._plan(source, options)
         settings = self._format.stream_options if self._part.direct else self._format.options
         self._output: OutputContainer = av.open(
@@ -91,20 +77,7 @@ class FilmWriter:
             container_options={**_LOSE_LITTLE, **settings},
             metadata_errors="replace",
         )
-        self._encoder = VideoEncoder(
-            self._output,
-            VideoSettings(
-                codec=codec,
-                info=info,
-                grid=grid,
-                options=options,
-                pixel_format=pixels,
-                time_base=1 / grid if grid else self._time_base(info, codec),
-                shape=shape,
-                alpha=alpha,
-                muxer=self._format.muxer,
-            ),
-        )
+        self._encoder = VideoEncoder(self._output, film)
         self._covers: list[tuple[str, bytes]] = []
         self._cover_codecs: dict[int, str] = {}
         self._routes: dict[int, Route] = {}
@@ -122,49 +95,7 @@ class FilmWriter:
             "had no usable time": self._times.moved,
             "were damaged or coded otherwise than before, and are left out": refused,
         }
-        return [*self._warnings, *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
-
-    def _choose_codec(self, info: VideoInfo, options: EncodeOptions) -> av.Codec:
-        form = self._format
-        default = form.alpha_codec if info.has_alpha and form.alpha_codec else form.codec
-        codec = video_encoder(options.codec or default)
-        if options.codec is None and info.has_alpha and default != form.codec:
-            self._warnings.append(f"the film has transparency: written with {default}, which keeps it")
-        if not holds(form, codec.canonical_name, "video"):
-            offer = ", ".join(name for name in ("h264", "hevc", "av1", "vp9", "prores", "ffv1") if self._offers(name))
-            raise UsageError(f"{form.muxer} files cannot hold {codec.canonical_name}; use {offer or form.codec}")
-        return codec
-
-    def _offers(self, name: str) -> bool:
-        return holds(self._format, video_encoder(name).canonical_name, "video")
-
-    def _say_what_is_lost(self, info: VideoInfo, *, codec: av.Codec, pixels: str, shape: Shape) -> None:
-        muxer, (width, height) = self._format.muxer, shape.coded
-        if info.has_alpha and not holds_alpha(codec):
-            self._warnings.append(f"transparency is laid on black: {codec.canonical_name} in {muxer} cannot hold it")
-        if shape.made_square:
-            self._warnings.append(
-                f"pixels are made square, {width}x{height}: {codec.canonical_name} in {muxer} cannot say their shape"
-            )
-        if (width % 2 or height % 2) and "444" in pixels and codec.canonical_name in ("h264", "hevc"):
-            self._warnings.append(f"{width}x{height} is odd: written in 4:4:4, which some players cannot show")
-
-    def _grid(self, source: Reader, codec: av.Codec) -> Fraction | None:
-        """The one rate, in frames a second, of a target without times of its own; None where frames keep theirs."""
-        muxer = self._format.muxer
-        if self._format.timeless:
-            rate = nearest_rate(codec, source.info.rate or USUAL_RATE)
-            self._warnings.append(
-                f"{muxer} holds no times: frames follow each other evenly, {float(rate):.5g} a second"
-            )
-            return rate
-        if self._format.constant_rate:
-            self._warnings.append(f"{muxer} has one frame rate and no start times: frames are moved to its grid")
-        elif counts_frames(codec):
-            self._warnings.append(f"{codec.canonical_name} has one frame rate: frames are moved to its grid")
-        else:
-            return None
-        return grid_rate(source)
+        return [*self._notes.lines(), *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
 
     def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
@@ -176,11 +107,9 @@ class FilmWriter:
             audio=options.audio,
             searchable=not self._part.direct,
         )
-        self._warnings.extend(plan.warnings)
+        for line in plan.warnings:
+            self._notes.add(line)
         return plan
-
-    def _time_base(self, info: VideoInfo, codec: av.Codec) -> Fraction:
-        return Fraction(1, 100) if self._format.muxer == "gif" else coarsened(codec, info.time_base)
 
     def _add_streams(self, source: Reader, plan: RemuxPlan) -> None:
         container = source.container
@@ -274,7 +203,7 @@ class FilmWriter:
         if self._format.cover == "atom":
             self._covers.append((codec, picture))
         elif self._started:
-            self._warnings.append("a cover picture that came after the film's beginning is left out")
+            self._notes.add("a cover picture that came after the film's beginning is left out")
         else:
             suffix, kind = ("jpg", "image/jpeg") if codec == "mjpeg" else ("png", "image/png")
             self._output.add_attachment(f"cover.{suffix}", kind, picture)
