@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -15,14 +14,15 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import UsageError
 from vidstyle.frames import Frame, VideoInfo
-from vidstyle.media.colour import RgbConverter, bit_depth, frames_colour, has_alpha, source_colour
+from vidstyle.media.colour import RgbConverter, has_alpha, source_colour
 from vidstyle.media.colour_profile import srgb_transform
-from vidstyle.media.demux import choose_film, frame_rate, time_base_of
+from vidstyle.media.demux import choose_film, time_base_of
+from vidstyle.media.description import describe, has_fields
 from vidstyle.media.film import DecodedFilm
 from vidstyle.media.jpeg import is_cut_short
 from vidstyle.media.notes import Notes
 from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
-from vidstyle.media.orientation import Orientation, orientation_of
+from vidstyle.media.orientation import orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
 from vidstyle.media.timecode import later
@@ -103,7 +103,7 @@ class FilmReader:
                 name=name,
             )
             self._orientation = orientation_of(self._film.first, packet=self._film.first_packet)
-            self._info = _describe(self._container, self._stream, self._film.first, self._orientation, self._window)
+            self._info = describe(self._container, self._stream, self._film.first, self._orientation, self._window)
         except BaseException:
             self._container.close()
             raise
@@ -195,7 +195,7 @@ class FilmReader:
             orientation=self._orientation,
             time_base=self._info.time_base,
             notes=self._film.notes,
-            fields=_has_fields(self._info.codec),
+            fields=has_fields(self._info.codec),
         )
         for item in self._in_part():
             if isinstance(item, CopiedPacket):
@@ -270,41 +270,3 @@ def _origin(container: InputContainer) -> Fraction:
     """When the input begins, in seconds of its own clock: the earliest start of its streams."""
     starts = [s.start_time * s.time_base for s in container.streams if s.start_time is not None and s.time_base]
     return min((Fraction(start) for start in starts), default=Fraction(0))
-
-
-def _describe(
-    container: InputContainer, stream: VideoStream, first: VideoFrame, orientation: Orientation, window: TimeWindow
-) -> VideoInfo:
-    still = container.format.name == "image2" or container.format.name.endswith("_pipe")
-    aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
-    size = (first.width, first.height)
-    whole = window.first is None and window.last is None
-    frames = (1 if still else stream.frames or None) if whole else None
-    return VideoInfo(
-        width=size[1] if orientation.swaps_sides else size[0],
-        height=size[0] if orientation.swaps_sides else size[1],
-        time_base=window.tick,
-        rate=None if still else frame_rate(stream),
-        frames=frames,
-        duration=window.part_of(_duration(container, stream)),
-        pixel_aspect=1 / aspect if orientation.swaps_sides else aspect,
-        colour=frames_colour(source_colour(first)),
-        bit_depth=bit_depth(first),
-        has_alpha=has_alpha(first, codec=stream.codec_context.codec.canonical_name),
-        orientation=orientation.name,
-        interlaced=first.interlaced_frame and _has_fields(stream.codec_context.codec.canonical_name),
-        codec=stream.codec_context.codec.canonical_name,
-        container=container.format.name,
-    )
-
-
-def _has_fields(codec: str) -> bool:
-    """Whether FFmpeg's flag means two fields, not PNG's seven passes over one picture."""
-    return codec not in ("png", "apng")
-
-
-def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """The film's length in seconds, where the file says it."""
-    if stream.duration is not None:
-        return stream.duration * time_base_of(stream)
-    return None if container.duration is None else Fraction(container.duration, av.time_base)
