@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -224,6 +224,6 @@ def quick_copy(vgg: VGG) -> VGG:
     twin = copy.deepcopy(vgg)
     twin.convolutions.to(torch.bfloat16)
     twin.convolutions["conv1_1"].float()
-    for convolution in twin.convolutions.values():
-        convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    to: Callable[..., object] = twin.convolutions.to  # PyTorch 2.13's types do not know `memory_format`
+    to(memory_format=torch.channels_last)
     return twin

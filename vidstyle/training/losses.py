@@ -6,7 +6,7 @@ for every layer, picture and source of VGG weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,8 @@ LATTICE_LAYERS = {"relu2_1": 2, "relu3_1": 4}
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices of (N, C, H, W) activations, (N, C, C) float32, over C H W (Johnson et al., eq. 4)."""
-    result: Tensor = _Gram.apply(features)  # type: ignore[no-untyped-call]
-    return result
+    apply: Callable[..., Tensor] = _Gram.apply
+    return apply(features)
 
 
 class _Gram(torch.autograd.Function):

@@ -93,13 +93,13 @@ class Trainer:
             average = torch.stack(list(start[1].values())).mean(0)
             vectors = {name: start[1].get(name, average).clone() for name in vectors}
         self.names = list(vectors)
-        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _move(self.network, device)
         self.vectors = nn.Parameter(torch.stack(list(vectors.values())).to(device))
         if recipe.architecture.bypass:  # 1 and 0 by definition: a painting that lets the picture through stays bare
             learned = torch.ones_like(self.vectors)
             learned[:, -3:] = 0
             self.vectors.register_hook(lambda slope: slope * learned)
-        vgg.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _move(vgg, device)
         vgg.convolutions.to(training_type(device))  # once; autocast would do it in every step
         self.loss = PerceptualLoss(
             vgg, recipe.weights, period=recipe.architecture.stride, photographs=[s.to(device) for s in samples]
@@ -289,6 +289,12 @@ class Trainer:
         result: Tensor = self.network(photographs.to(self.device), styles).float().cpu()
         self.network.train()
         return result
+
+
+def _move(module: nn.Module, device: torch.device) -> None:
+    """Move a module to the device, its kernels with their channels last in memory, as convolutions like them."""
+    to: Callable[..., object] = module.to  # PyTorch 2.13's types do not know `memory_format`
+    to(device, memory_format=torch.channels_last)
 
 
 def _fingerprint(recipe: Recipe, network: TransformNetwork) -> dict[str, str]:
