@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from dataclasses import fields, replace
 from pathlib import Path
@@ -108,6 +109,18 @@ def test_lock_is_free_after_an_error(said: list[str]) -> None:
     with pytest.raises(RuntimeError), kept.locked():
         raise RuntimeError
     with kept.locked():
+        assert said == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_builds(said: list[str], monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="another kind of locks here")
+
+    def unknown(*arguments: object) -> None:
+        raise OSError(code, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with PlanFile(KEY, said.append).locked():
         assert said == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -218,6 +219,16 @@ def test_one_training_at_a_time_works_in_a_folder(place: Path, capsys: pytest.Ca
         assert train(place) == 2
         assert "another training is at work here" in capsys.readouterr().err
         assert (run_folder / "losses.tsv").read_text() == "of the first\n"
+    assert train(place) == 0
+
+
+def test_a_file_system_without_locks_trains(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="another kind of locks here")
+
+    def unknown(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
     assert train(place) == 0
 
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from vidstyle.backends.protocol import Say
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
+from vidstyle.locks import acquire
 
 MOST = 32
 """So many compiled engines of a kind are kept, those used last: some megabytes each, one for each size of picture."""
@@ -50,18 +51,18 @@ def keep(file: Path, content: bytes, say: Say) -> None:
 
 
 @contextmanager
-def locked(file: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(file: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     """Within it no other thread or process is within the same lock `file`; `waiting` is called if one is at first.
 
     Raises BackendError if the file cannot be used. Where the file system has no locks there is none.
     """
     lock = FileLock(file)
-    with needed(), suppress(NotImplementedError):
+    with needed():
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, timeout=0)
         except Timeout:
             waiting()
-            lock.acquire()
+            acquire(lock)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from vidstyle.frames import StyleVector
 from vidstyle.gatys.sheets import save_picture
 from vidstyle.gatys.stills import to_image
 from vidstyle.interrupts import StopRequest
+from vidstyle.locks import acquire
 from vidstyle.media.part_file import nearest_existing, writing
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
@@ -146,10 +147,10 @@ def _run(
 def _alone_in(run: Path) -> Iterator[None]:
     """Makes the run's folder and keeps other trainings out of it. Raises UsageError if one is at work there."""
     lock = FileLock(run / "lock")
-    with writing(run), suppress(NotImplementedError):  # a file system without locks
+    with writing(run):
         run.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, timeout=0)
         except Timeout as error:
             raise UsageError(f"{run}: another training is at work here; wait or choose another --run") from error
     try:
