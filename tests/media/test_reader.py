@@ -286,7 +286,20 @@ def test_jpeg_pictures_end_to_end_are_a_film(tmp_path: Path) -> None:
         for picture in noise:
             Image.fromarray(picture).save(file, "JPEG")
     with open_reader(path) as reader:
+        assert (reader.info.frames, reader.info.rate) == (None, 25)  # else the studio takes it for a picture
         assert [frame.time for frame in frames_of(reader)] == [Fraction(k, 25) for k in range(5)]
+
+
+def test_a_film_behind_a_photograph_is_no_second_frame(tmp_path: Path) -> None:
+    """It may hold bytes that look like the beginning of a JPEG picture."""
+    path, noise = tmp_path / "photo", np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8)
+    Image.fromarray(noise).save(path, "JPEG")
+    with path.open("ab") as file:
+        file.write(b"\0\0\0\x18ftypmp42" + b"\xff\xd8\xff\xe0" * 9)
+    with open_reader(path) as reader:
+        (frame,) = frames_of(reader)
+        assert (reader.info.frames, reader.info.rate) == (1, None)
+    assert frame.image.shape == noise.shape
 
 
 def test_png_passes_are_no_fields(tmp_path: Path) -> None:

@@ -17,10 +17,15 @@ from vidstyle.media.window import TimeWindow
 
 
 def describe(
-    container: InputContainer, stream: VideoStream, first: VideoFrame, orientation: Orientation, window: TimeWindow
+    container: InputContainer,
+    stream: VideoStream,
+    first: VideoFrame,
+    *,
+    orientation: Orientation,
+    window: TimeWindow,
+    still: bool,
 ) -> VideoInfo:
     """What is known before the first frame, of the part that `window` holds; `first` as it was decoded."""
-    still = container.format.name == "image2" or container.format.name.endswith("_pipe")
     aspect = Fraction(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     size = (first.width, first.height)
     whole = window.first is None and window.last is None

@@ -10,6 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from vidstyle.frames import ImageArray
 
+_END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not what a coded picture itself may hold: 0xFF 0x00, and restarts
 
 
@@ -29,6 +30,16 @@ def encode_jpeg(picture: ImageArray) -> bytes:
     return buffer.getvalue()
 
 
+def has_more_behind(picture: bytes) -> bool:
+    """Whether a file's first picture, with all up to the next one, is a photograph with more behind it.
+
+    Phones' tell in their heads of a gain map, which FFmpeg takes for a second picture (CIPA DC-007, 5.1), or have a
+    film behind their ends. Pictures of films, end to end, have neither.
+    """
+    ends_early = not is_cut_short(picture) and not picture.rstrip(b"\0").endswith(_END)
+    return ends_early or b"MPF\0" in picture
+
+
 def is_cut_short(encoded: bytes) -> bool:
     """Whether a file is JPEG and ends before its end-of-image marker; FFmpeg fills up what is missing without a word.
 
@@ -38,7 +49,7 @@ def is_cut_short(encoded: bytes) -> bool:
         return False
     end = 2
     while marker := _MARKER.search(encoded, end):
-        if marker[0] in (b"\xff\xd9", b"\xff\xf7"):  # or JPEG-LS, whose coded pictures hold such bytes themselves
+        if marker[0] in (_END, b"\xff\xf7"):  # or JPEG-LS, whose coded pictures hold such bytes themselves
             return False
         length = int.from_bytes(encoded[marker.end() : marker.end() + 2])
         end = marker.end() + length

@@ -148,7 +148,13 @@ def _open_file(source: str | Path, name: str, options: dict[str, str], hwaccel: 
 
 def is_searchable(source: str | Path) -> bool:
     """Whether reading can start anywhere: true of files, also as standard input, not of pipes."""
-    return stat.S_ISREG((os.fstat(0) if str(source) == STDIN else os.stat(source)).st_mode)
+    return length_of(source) is not None
+
+
+def length_of(source: str | Path) -> int | None:
+    """A file's length in bytes, also as standard input; None for pipes."""
+    status = os.fstat(0) if str(source) == STDIN else os.stat(source)
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def refuse_above(max_pixels: int, *, width: int, height: int, source: str | Path) -> None:

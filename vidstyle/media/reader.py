@@ -19,9 +19,17 @@ from vidstyle.media.colour_profile import srgb_transform
 from vidstyle.media.demux import choose_film, time_base_of
 from vidstyle.media.description import describe, has_fields
 from vidstyle.media.film import DecodedFilm
-from vidstyle.media.jpeg import is_cut_short
+from vidstyle.media.jpeg import has_more_behind, is_cut_short
 from vidstyle.media.notes import Notes
-from vidstyle.media.opening import MAX_PIXELS, declared_size, is_searchable, open_container, refuse_above, spoken_name
+from vidstyle.media.opening import (
+    MAX_PIXELS,
+    declared_size,
+    is_searchable,
+    length_of,
+    open_container,
+    refuse_above,
+    spoken_name,
+)
 from vidstyle.media.orientation import orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
@@ -103,13 +111,18 @@ class FilmReader:
                 name=name,
             )
             self._orientation = orientation_of(self._film.first, packet=self._film.first_packet)
-            self._info = describe(self._container, self._stream, self._film.first, self._orientation, self._window)
+            self._one_picture = self._container.format.name == "jpeg_pipe" and has_more_behind(self._film.first_packet)
+            self._info = describe(
+                self._container,
+                self._stream,
+                self._film.first,
+                orientation=self._orientation,
+                window=self._window,
+                still=self._is_still(source),
+            )
         except BaseException:
             self._container.close()
             raise
-        # Behind a phone's photograph lies more, such as a gain map, which FFmpeg takes for a second one. The first
-        # one's head tells of it (CIPA DC-007, 5.1); those of films, JPEG pictures end to end, do not.
-        self._one_picture = self._info.container == "jpeg_pipe" and b"MPF\0" in self._film.first_packet
         self._to_srgb = None
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
             self._to_srgb = srgb_transform(self._film.first_packet)
@@ -166,6 +179,13 @@ class FilmReader:
         self._events.close()
         self._film.close()
         self._container.close()
+
+    def _is_still(self, source: str | Path) -> bool:
+        """Whether there is one picture only, without a time, as far as can be told: JPEG pictures may be a film."""
+        form, length = self._container.format.name, length_of(source)
+        if form == "jpeg_pipe" and not self._one_picture and length is not None:
+            return length == len(self._film.first_packet)
+        return form == "image2" or form.endswith("_pipe")
 
     def _move_time_code(self) -> None:
         """Let the time code, in the container's tags, be that of the part's first frame."""
