@@ -6,10 +6,8 @@ import importlib.util
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
-import termios
 import tomllib
 from pathlib import Path
 
@@ -266,6 +264,7 @@ def test_a_slow_pace_is_told_in_seconds_a_frame(fps: float, words: str) -> None:
 
 def test_the_progress_line_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be wrapped, and the next one begin a line further down, five times a second."""
+    pty, termios = (pytest.importorskip(name, reason="a terminal of POSIX") for name in ("pty", "termios"))
     monkeypatch.setattr(console.ProgressLine, "current", None)
     terminal, other = pty.openpty()
     termios.tcsetwinsize(other, (24, 40))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -238,10 +237,9 @@ def test_an_interrupt_tells_of_nothing_that_is_not_there(
     assert capsys.readouterr().err == "vidstyle: error: interrupted\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_a_progress_line(make_film: Callable[..., Path]) -> None:
     film = make_film(frames=300, width=160, height=120)
-    master, slave = pty.openpty()
+    master, slave = pytest.importorskip("pty", reason="a terminal of POSIX").openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "vidstyle", "render", str(film), "out.mkv", "--strength", "0"], stderr=slave
     )
