@@ -228,7 +228,7 @@ def test_the_distance_of_sound_and_picture_is_kept(tmp_path: Path, suffix: str, 
     ("sound", "suffix", "becomes"),
     [
         *[("pcm_s16le", "mp4", "aac"), ("libopus", "mov", "aac"), ("aac", "webm", "opus"), ("flac", "ts", "aac")],
-        ("aac", "avi", "mp3"),
+        *[("aac", "avi", "mp3"), ("ac3", "avi", "mp3")],
     ],
 )
 def test_sound_that_the_target_cannot_hold_is_encoded_anew_at_its_place(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
+import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
@@ -15,6 +17,7 @@ from vidstyle.media.transcode import is_reduced
 Action = Literal["copy", "audio", "subtitle", "cover"]
 
 _BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "dvb_teletext", "xsub"})
+_SEEN_ON_LIPS = Fraction(1, 25)  # seconds by which sound is too early (EBU R 37)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def plan_streams(
     for stream in source.streams:
         if stream.index == video or (stream.type == "audio" and audio == "none"):
             continue
-        decided = _decide(stream, target, has_chapters=bool(source.chapters()))
+        decided = _decide(stream, target, source)
         if isinstance(decided, _Left):
             if decided.why:
                 warnings.append(f"{_describe(stream)} left out: {decided.why}")
@@ -83,7 +86,7 @@ class _Left:
     why: str = ""
 
 
-def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> Action | _Left:
+def _decide(stream: Stream, target: ContainerFormat, source: InputContainer) -> Action | _Left:
     codec = codec_name(stream)
     if stream.type == "video":
         return _decide_picture(stream, target)
@@ -91,7 +94,7 @@ def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> A
         return "copy" if target.attachments else _Left(f"{target.muxer} holds no attachments")
     if stream.type == "data":
         # QuickTime's chapter track says what the chapters say; its time code goes along as a tag.
-        if (has_chapters and codec in ("bin_data", "")) or "timecode" in stream.metadata:
+        if (source.chapters() and codec in ("bin_data", "")) or "timecode" in stream.metadata:
             return _Left()
         return "copy" if codec in target.data else _Left(f"{target.muxer} holds no {codec or 'such'} data")
     if stream.type not in ("audio", "subtitle"):
@@ -99,7 +102,7 @@ def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> A
     if stream.codec_context is None:
         return _Left("FFmpeg cannot read its codec")
     if stream.type == "audio":
-        return _decide_audio(stream, target)
+        return _decide_audio(stream, target, source)
     if holds(target, codec, "subtitle"):
         return "copy"
     if codec in _BITMAP_SUBTITLES:
@@ -107,13 +110,22 @@ def _decide(stream: Stream, target: ContainerFormat, *, has_chapters: bool) -> A
     return "subtitle" if target.text_subtitles else _Left(f"{target.muxer} holds no subtitles")
 
 
-def _decide_audio(stream: Stream, target: ContainerFormat) -> Action | _Left:
+def _decide_audio(stream: Stream, target: ContainerFormat, source: InputContainer) -> Action | _Left:
     assert isinstance(stream, AudioStream)
-    if holds(target, codec_name(stream), "audio"):
+    # Where all streams begin at once, only sound that is encoded anew can have the silence before it.
+    needs_silence = target.constant_rate and _begins(stream, source) > _SEEN_ON_LIPS
+    if holds(target, codec_name(stream), "audio") and not needs_silence:
         # No muxer takes sound without its rate, and MPEG-TS tells that in the sound's own packets only.
         is_known = stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
         return "copy" if is_known else _Left("no sound was found in it where the film begins")
     return "audio" if target.audio_encoder else _Left(f"{target.muxer} holds no sound")
+
+
+def _begins(stream: Stream, source: InputContainer) -> Fraction:
+    """Seconds after the film's beginning; 0 where it does not say."""
+    if stream.start_time is None or stream.time_base is None or source.start_time is None:
+        return Fraction(0)
+    return stream.start_time * stream.time_base - Fraction(source.start_time, av.time_base)
 
 
 def _decide_picture(stream: Stream, target: ContainerFormat) -> Action | _Left:
