@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import cast
 
 import numpy as np
@@ -34,6 +33,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from vidstyle.errors import InputError
 from vidstyle.frames import ColourInfo, ImageArray
 from vidstyle.media import tonemap
+from vidstyle.media.light import code_values
 from vidstyle.media.notes import Notes
 from vidstyle.media.side_data import side_data
 
@@ -165,7 +165,7 @@ class RgbConverter:
             self._notes.add(f"colour matrix {source.matrix} (H.273) is not known; read as BT.709")
             source = replace(source, matrix=1)
         if self._to_bt709 and _is_light(frame):
-            frame = _coded(frame)
+            frame = code_values(frame)
         image: ImageArray | None = None
         if self._to_bt709 and _needs_cube(source):
             image = self._through_cube(frame, source)
@@ -241,26 +241,6 @@ class _CubeFilter:
         self._graph.vpush(frame)
         frame.pts = pts
         return self._graph.vpull()
-
-
-def _coded(light: VideoFrame) -> VideoFrame:
-    """Light as sRGB's code values (IEC 61966-2-1), cut off at white."""
-    if light.format.has_palette:  # which swscale would bring to 16 bits by way of YUV of 8
-        light = light.reformat(format="rgba", threads=1)
-    elif len(light.format.components) == 1:  # grey, which swscale would turn to RGB as if it had the limited range
-        grey = np.asarray(light.reformat(format="grayf32le", threads=1).to_ndarray(), np.float32)
-        light = VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="gbrpf32le")
-    levels = light.reformat(format="rgba64le", threads=1).to_ndarray()
-    levels[..., :3] = _srgb_curve()[levels[..., :3]]
-    return VideoFrame.from_ndarray(levels, format="rgba64le")
-
-
-@cache
-def _srgb_curve() -> npt.NDArray[np.uint16]:
-    """Light in 16 bits to code values in 16 bits."""
-    light = np.linspace(0, 1, 2**16)
-    code = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray((code * (2**16 - 1)).round(), np.uint16)
 
 
 def _rows(frame: VideoFrame, channels: int) -> ImageArray:

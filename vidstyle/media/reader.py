@@ -127,11 +127,7 @@ class FilmReader:
         if self._info.rate is None and not source_colour(self._film.first).is_hdr:
             self._to_srgb = srgb_transform(self._film.first_packet)
         self._move_time_code()
-        for line in opening.lines():
-            self._film.notes.add(line)
-        self._note_reductions()
-        if self._info.rate is None and is_cut_short(self._film.first_packet):
-            self._film.notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it may be grey")
+        self._note_losses(name, opening)
         self._events = self._run()
 
     @property
@@ -196,8 +192,10 @@ class FilmReader:
         for tags in (self._container.metadata, self._stream.metadata):
             tags.update({k: later(label, frames, rate=rate) for k, label in tags.items() if k.lower() == "timecode"})
 
-    def _note_reductions(self) -> None:
+    def _note_losses(self, name: str, opening: Notes) -> None:
         info, notes = self._info, self._film.notes
+        for line in opening.lines():
+            notes.add(line)
         if info.bit_depth > 8:
             notes.add(f"{info.bit_depth}-bit pictures were reduced to 8 bits")
         if self._to_srgb is not None:
@@ -205,6 +203,8 @@ class FilmReader:
         if info.colour.assumed:
             matrix = "BT.709" if info.colour.matrix == 1 else "BT.601"
             notes.add(f"the film does not say how its colours are coded; by its size, {matrix} was assumed")
+        if info.rate is None and is_cut_short(self._film.first_packet):
+            notes.add(f"{name} is cut short: its end-of-image marker is missing, the rest of it may be grey")
 
     def pictures(self) -> Iterator[VideoFrame | CopiedPacket]:
         """What `events` gives, with the frames as FFmpeg's: upright, in their own format and the part's time.
