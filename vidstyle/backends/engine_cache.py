@@ -1,22 +1,18 @@
-"""What engines share of the cache: one way to say that it cannot be used, to write to it, to lock it, and to keep what
-was compiled."""
+"""What engines share of the cache: a word for one that cannot be used, writing to it, and keeping what was compiled."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from vidstyle.backends.protocol import Say
 from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
-from vidstyle.locks import acquire
 
 MOST = 32
 """So many compiled engines of a kind are kept, those used last: some megabytes each, one for each size of picture."""
@@ -48,25 +44,6 @@ def keep(file: Path, content: bytes, say: Say) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(file: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Within it no other thread or process is within the same lock `file`; `waiting` is called if one is at first.
-
-    Raises BackendError if the file cannot be used. Where the file system has no locks there is none.
-    """
-    lock = FileLock(file)
-    with needed():
-        try:
-            acquire(lock, timeout=0)
-        except Timeout:
-            waiting()
-            acquire(lock)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class KeptEngine:

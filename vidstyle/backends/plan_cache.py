@@ -6,10 +6,13 @@ A lock keeps two processes from building the same one at once.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from vidstyle.backends.engine_cache import KeptEngine, locked
+from filelock import FileLock, Timeout
+
+from vidstyle.backends.engine_cache import KeptEngine
 from vidstyle.backends.protocol import Say
 
 
@@ -38,9 +41,21 @@ class PlanFile(KeptEngine):
     def __init__(self, key: PlanKey, say: Say) -> None:
         super().__init__(asdict(key), part="tensorrt", suffix=".plan", name="TensorRT plan", say=say)
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Keep other processes from building this plan meanwhile; waits for one that does."""
-        return locked(
-            self.path.with_suffix(".lock"),
-            waiting=lambda: self._say("another process is building the same TensorRT plan: waiting for it"),
-        )
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from building this plan meanwhile; waits for one that does.
+
+        Without a lock where none can be had, as in a folder that may only be read: that costs a second build at most.
+        """
+        lock = FileLock(self.path.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._say("another process is building the same TensorRT plan: waiting for it")
+            lock.acquire()
+        except (OSError, NotImplementedError):
+            pass
+        try:
+            yield
+        finally:
+            lock.release()
