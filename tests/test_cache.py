@@ -52,9 +52,9 @@ def test_an_unusable_one_is_stood_in_for_and_that_is_said_once(unusable: Path, l
 
 
 def test_a_folder_that_is_there_but_read_only_is_stood_in_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache_folder("openvino")
+    read_only = cache_folder("openvino")
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place and access(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != read_only and access(path, mode))
     assert cache_folder("openvino") != place / "openvino"
     assert "Permission denied" in (stand_in() or "")
 

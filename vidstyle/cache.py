@@ -62,11 +62,10 @@ def _made(folder: Path) -> Path:
 
 
 def _writable(root: Path, part: str) -> Path:
-    """The folder, found fit to be written to, as `root` must be for the locks that lie there. Raises OSError."""
+    """The folder, found fit to be written to. Raises OSError."""
     folder = _made(root / part)
-    for needed in (root, folder):
-        if not os.access(needed, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(needed))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     return folder
 
 
