@@ -60,6 +60,25 @@ def test_each_network_is_judged_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert found == {"network broken": "failed", "network classic": "ok", "network live": "ok"}
 
 
+def test_a_cache_on_a_full_disk_is_a_failure() -> None:
+    resource = pytest.importorskip("resource", reason="no limits of a file's size here")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        found = list(diagnosis._caches())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [finding.state for finding in found] == ["failed"] * 4
+    assert all("cannot be written to: File too large" in finding.text for finding in found)
+    assert [finding.state for finding in diagnosis._caches()] == ["ok"] * 4
+
+
+def test_a_cached_file_that_goes_while_it_is_looked_at_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "rglob", lambda folder, pattern: iter([folder / "gone"]))
+    monkeypatch.setattr(Path, "is_file", lambda file: True)  # a moment ago it was there
+    assert [finding.state for finding in diagnosis._caches()] == ["ok"] * 4
+
+
 def test_a_missing_vgg_file_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIDSTYLE_VGG", str(tmp_path / "vgg.safetensors"))
     (finding,) = diagnosis._vgg()

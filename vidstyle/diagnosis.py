@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,8 @@ PACKAGES = (
     "cuda-bindings", "pyvirtualcam",
 )  # fmt: skip
 ENCODERS = ("h264", "hevc", "av1", "vp9", "ffv1", "h264_nvenc", "hevc_nvenc", "h264_qsv", "h264_videotoolbox")
+ENGINE = 8_000_000
+"""Bytes that a cache should have room for: a compiled `classic`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,10 +215,23 @@ def _caches() -> Iterator[Finding]:
             continue
         if number == 0 and (reason := stand_in()):
             yield Finding(topic="caches", name="", state="failed", text=reason)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        writable = os.access(folder, os.W_OK)
-        text = f"{folder}, {size / 1e6:.1f} MB{'' if writable else ', not writable'}"
-        yield Finding(topic="caches", name=part, state="ok" if writable else "failed", text=text)
+        state: State = "ok"
+        text = f"{folder}, {_size(folder) / 1e6:.1f} MB"
+        try:  # permissions say nothing of a full disk, and promise an administrator too much
+            with tempfile.TemporaryFile(dir=folder) as trial:
+                trial.write(bytes(ENGINE))
+        except OSError as error:
+            state, text = "failed", f"{text}, cannot be written to: {error.strerror}"
+        yield Finding(topic="caches", name=part, state=state, text=text)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in it, as far as other processes, which may remove some meanwhile, leave them."""
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            size += file.stat().st_size
+    return size
 
 
 def _vgg() -> Iterator[Finding]:
