@@ -210,6 +210,13 @@ def test_colours_survive_and_are_tagged(tmp_path: Path, codec: str, suffix: str,
         assert frame.color_range == (2 if frame.format.is_rgb else 1)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("out.mov", "png"), ("out.apng", "apng")])
+def test_png_pictures_of_films_tell_of_no_gamma(tmp_path: Path, name: str, codec: str) -> None:
+    """Browsers believe it, and would show them lighter than the film."""
+    copy_film(given(noise(2)), tmp_path / name, options=EncodeOptions(codec=codec))
+    assert b"gAMA" not in (tmp_path / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("codec", "matrix"), [*[("h264", matrix) for matrix in (1, 5, 6, 9)], ("prores", 1), ("prores", 9)]
 )

@@ -117,7 +117,8 @@ class VideoEncoder:
             film = f"{expected[0]}x{expected[1]}"
             raise OutputError(f"frame {frame.index} is {width}x{height}, the film being written {film}")
         picture = self._converter.convert(frame)
-        picture.color_primaries, picture.color_trc = self._colour.primaries, self._colour.transfer  # ProRes asks frames
+        if self._settings.codec.canonical_name == "prores":  # asks the frames; so does PNG, and tells of a film's gamma
+            picture.color_primaries, picture.color_trc = self._colour.primaries, self._colour.transfer
         if self._palette:
             picture = self._palette.convert(picture)
         picture.time_base = self._settings.time_base
