@@ -79,6 +79,26 @@ def test_another_size_batch_or_precision_is_another_engine(
     assert compilations
 
 
+def test_another_driver_is_another_engine(
+    network: Network, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU has one, by a property of its own."""
+    get_property = openvino.Core.get_property
+    driver = {"version": "1"}
+
+    def with_driver(core: openvino.Core, *arguments: str) -> Any:
+        if arguments[1:] == ("GPU_DRIVER_VERSION",):
+            return driver["version"]
+        value = get_property(core, *arguments)
+        return {**value, "GPU_DRIVER_VERSION": "RO"} if arguments[1:] == ("SUPPORTED_PROPERTIES",) else value
+
+    monkeypatch.setattr(openvino.Core, "get_property", with_driver)
+    for version in ("1", "1", "2"):
+        driver["version"] = version
+        painted(network, SPEC, [])
+    assert len(compilations) == 2
+
+
 def test_a_style_added_later_has_its_int8_ranges(
     network: Network, compilations: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,9 @@ def compiled(
 
 
 def versions(core: openvino.Core, device: str) -> str:
-    """Libraries, device and processor, which compiled networks and verdicts on them are for."""
+    """Libraries, device, its driver and the processor, which compiled networks and verdicts on them are for."""
     import openvino
 
-    return f"{openvino.__version__} {core.get_property(device, 'FULL_DEVICE_NAME')} {cpu.processor()}"
+    drivers = [name for name in core.get_property(device, "SUPPORTED_PROPERTIES") if name.endswith("DRIVER_VERSION")]
+    told = [core.get_property(device, name) for name in ("FULL_DEVICE_NAME", *drivers)]
+    return " ".join(map(str, [openvino.__version__, *told, cpu.processor()]))
