@@ -30,7 +30,7 @@ author = "Somebody"
 
 
 def write(folder: Path, text: str) -> Path:
-    (folder / "recipe.toml").write_text(text)
+    (folder / "recipe.toml").write_text(text, encoding="utf-8")
     return folder / "recipe.toml"
 
 
@@ -44,6 +44,11 @@ def test_everything_in_the_file_arrives(tmp_path: Path) -> None:
     assert style.share == 2.0
     assert found.cards["waves"]["title"] == "Waves"
     assert found.cards["waves"]["year"] == "unknown"
+
+
+def test_a_files_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    """As Windows' editors and shells write it."""
+    assert read_recipe(write(tmp_path, "\ufeff" + GOOD), tmp_path).recipe.steps == 12
 
 
 def test_a_gallery_beside_the_recipe_adds_its_styles(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def read_recipe(file: Path, paintings: Path) -> RecipeFile:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' editors may put a mark first
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: not a readable recipe ({error})") from error
 
