@@ -84,7 +84,13 @@ def test_reader_never_sees_half_a_plan(said: list[str]) -> None:
 
 
 def test_lock_waits_and_says_so(said: list[str]) -> None:
-    kept = PlanFile(KEY, said.append)
+    waits = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        waits.set()
+
+    kept = PlanFile(KEY, say)
     other = FileLock(kept.path.with_suffix(".lock"))
     order = []
     other.acquire()
@@ -95,7 +101,7 @@ def test_lock_waits_and_says_so(said: list[str]) -> None:
 
     ours = threading.Thread(target=build)
     ours.start()
-    ours.join(0.3)
+    assert waits.wait(10)
     order.append("theirs")
     other.release()
     ours.join(10)
