@@ -110,9 +110,9 @@ def test_a_flag_wins_over_a_switch_that_a_file_has_on(
         return Path("out.png").read_bytes()
 
     plain = painted()
-    Path("vidstyle.toml").write_text("keep-colors = true\nstabilize = true\n")
+    Path("vidstyle.toml").write_text("keep-colors = true\nstabilize = true\n[render]\ntile = true\n")
     assert painted() != plain
-    assert painted("--no-keep-colors", "--no-stabilize") == plain
+    assert painted("--no-keep-colors", "--no-stabilize", "--no-tile") == plain
 
 
 def test_a_given_file_stands_in_for_the_found_ones(

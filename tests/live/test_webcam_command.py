@@ -98,6 +98,14 @@ def test_a_film_as_camera_ends_by_itself(environment, tmp_path: Path, make_film)
     assert "at the end" not in values["dropped_by"], "the last picture is painted and written"
 
 
+def test_flags_win_over_switches_that_a_file_has_on(environment, tmp_path: Path, make_film) -> None:
+    (tmp_path / "vidstyle.toml").write_text("[webcam]\nloop = true\nmirror = true\nno-adapt = true\n")
+    words = ("--camera", str(make_film(frames=20, rate=20)), "-o", "null", "--json")
+    code, out, errors = run(environment, tmp_path, *words, "--no-loop", "--no-mirror", "--adapt")
+    assert code == 0, errors
+    assert json.loads(out)["captured"] == 20
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

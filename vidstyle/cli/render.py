@@ -71,7 +71,9 @@ def render(
     device: options.Device = "auto",
     precision: options.Precision = options.PrecisionName.auto,
     batch: Annotated[int | None, typer.Option(min=1, metavar="N", help="Frames painted at once.")] = None,
-    tile: Annotated[bool, typer.Option("--tile", help="Paint in tiles: slow, but 8K fits a small machine.")] = False,
+    tile: Annotated[
+        bool, typer.Option("--tile/--no-tile", help="Paint in tiles: slow, but 8K fits a small machine.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("-y", "--overwrite", help="Replace OUT if it exists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted Gatys rendering.")] = False,
     json: options.Json = False,

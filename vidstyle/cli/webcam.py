@@ -20,12 +20,12 @@ def webcam(
     camera: Annotated[
         str, typer.Option(metavar="N|NAME|FILE|URL", help="Camera, film, stream, FORMAT:DEVICE, or synthetic.")
     ] = "0",
-    loop: Annotated[bool, typer.Option("--loop", help="Begin a film again at its end.")] = False,
+    loop: Annotated[bool, typer.Option("--loop/--no-loop", help="Begin a film again at its end.")] = False,
     size: Annotated[str | None, typer.Option(metavar="WxH|SHORT", help="Size of the picture.")] = None,
     fps: Annotated[str | None, typer.Option(metavar="N", help="Pictures a second, at most.")] = None,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Exchange left and right.")] = False,
+    mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Exchange left and right.")] = False,
     no_adapt: Annotated[
-        bool, typer.Option("--no-adapt", help="Never paint at a lower resolution to keep the rate.")
+        bool, typer.Option("--no-adapt/--adapt", help="Never paint at a lower resolution to keep the rate.")
     ] = False,
     output: Annotated[
         list[str],
