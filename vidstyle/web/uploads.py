@@ -26,7 +26,7 @@ class UploadFolder:
                 _remove_if_free(left)
         self.path = root / f"{_PREFIX}{secrets.token_hex(8)}"
         self._lock = _lock(self.path)
-        with suppress(NotImplementedError):  # a file system without locks: then nobody removes what others left
+        with suppress(OSError, NotImplementedError):  # a file system without locks: nobody removes what others left
             self._lock.acquire()
         self.path.mkdir(mode=0o700)
 
