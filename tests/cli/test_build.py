@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,21 @@ def test_what_takes_long_at_first_use_is_kept(capsys: pytest.CaptureFixture[str]
     assert "this once" in capsys.readouterr().err
     assert run(arguments) == 0
     assert "this once" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_built_is_what_render_and_webcam_take(
+    make_film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, live: bool
+) -> None:
+    assert run(["build", "--size", "64x48", "--precision", "fp32", "--backend", "openvino", *["--live"] * live]) == 0
+    built = set(cache_folder("openvino").iterdir())
+    monkeypatch.chdir(tmp_path)
+    if live:
+        words = ["webcam", "--camera", str(make_film(frames=2)), "-o", "null"]
+    else:
+        words = ["render", str(make_film(frames=2)), "out.mkv"]
+    assert run([*words, "--precision", "fp32", "--backend", "openvino"]) == 0
+    assert set(cache_folder("openvino").iterdir()) == built
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--size", "720"], 2), (["--network", "nothing"], 5)])
