@@ -44,3 +44,11 @@ def test_every_environment_variable_is_documented() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert not [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+
+
+def test_the_files_of_media_that_the_architecture_names_are_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## Films, cameras, outputs\n")[2].partition("\n## ")[0]
+    named = {name for row in section.splitlines() if "? |" in row for name in re.findall(r"`(\w+)`", row)}
+    assert named
+    assert not [name for name in sorted(named) if not (ROOT / "vidstyle" / "media" / f"{name}.py").exists()]
