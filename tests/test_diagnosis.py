@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,13 @@ def test_a_working_machine_paints_the_trial_film() -> None:
     assert states(found, "styles") == {"network classic": "ok", "network live": "ok"}
     assert states(found, "encoders")["h264"] == "ok"
     assert not [f for f in found.findings if f.state == "failed"]
+
+
+def test_the_versions_of_all_that_the_core_needs_are_told() -> None:
+    needed = importlib.metadata.requires("vidstyle") or []
+    names = [re.split(r"[^\w-]", requirement)[0] for requirement in needed if "extra ==" not in requirement]
+    assert names
+    assert set(names) <= set(diagnosis.PACKAGES)
 
 
 def test_gpus_are_named_as_flags_call_them(monkeypatch: pytest.MonkeyPatch) -> None:

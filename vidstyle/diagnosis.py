@@ -22,8 +22,8 @@ from vidstyle.errors import VidstyleError
 State = Literal["ok", "missing", "failed"]
 
 PACKAGES = (
-    "numpy", "av", "openvino", "opencv-python", "opencv-python-headless", "typer", "torch", "onnx", "tensorrt",
-    "cuda-bindings", "pyvirtualcam",
+    "numpy", "av", "openvino", "opencv-python", "opencv-python-headless", "pillow", "pi-heif", "typer", "platformdirs",
+    "filelock", "torch", "onnx", "tensorrt", "cuda-bindings", "pyvirtualcam",
 )  # fmt: skip
 ENCODERS = ("h264", "hevc", "av1", "vp9", "ffv1", "h264_nvenc", "hevc_nvenc", "h264_qsv", "h264_videotoolbox")
 ENGINE = 8_000_000
