@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,8 +36,8 @@ def test_a_working_machine_paints_the_trial_film() -> None:
 
 
 def test_the_versions_of_all_that_the_core_needs_are_told() -> None:
-    needed = importlib.metadata.requires("vidstyle") or []
-    names = [re.split(r"[^\w-]", requirement)[0] for requirement in needed if "extra ==" not in requirement]
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]]
     assert names
     assert set(names) <= set(diagnosis.PACKAGES)
 
