@@ -48,7 +48,7 @@ def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = cases.plan(["live"], [360, 720], isas=["AVX2"])
     engines = [
         (PEER, "fp32", ""), ("openvino", "fp32", ""), ("openvino", "int8", ""),
-        ("openvino", "fp32", "AVX2"), ("openvino", "int8", "AVX2"),
+        ("openvino", "fp32", "AVX2"), ("openvino", "int8", "AVX2"), ("torch", "fp32", ""),
     ]  # fmt: skip
     found_plain = [(c.height, c.engine, c.precision, c.isa) for c in plain]
     assert found_plain == [(height, *engine) for height in (360, 720) for engine in engines]

@@ -77,8 +77,10 @@ def plan(networks: Sequence[str], sizes: Sequence[int], *, isas: Sequence[str] =
         engines.append(("openvino", "bf16", ""))
     engines.append(("openvino", "int8", ""))
     engines += [("openvino", precision, isa) for isa in isas for precision in ("fp32", "int8")]
+    if get_backend("torch").available().ok:
+        engines.append(("torch", "fp32", ""))
     if accelerator():
-        engines += [("torch", "fp32", ""), ("torch", "fp16", "")]
+        engines.append(("torch", "fp16", ""))
         if get_backend("tensorrt").available().ok:
             engines.append(("tensorrt", "fp16", ""))
     cases = []
