@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -81,6 +82,17 @@ def library(library_root: Path) -> Library:
 
 
 MakeFilm = Callable[..., Path]
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems that know no locks, as some networks' do not."""
+    fcntl = pytest.importorskip("fcntl", reason="another kind of locks here")
+
+    def unknown(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -222,13 +221,8 @@ def test_one_training_at_a_time_works_in_a_folder(place: Path, capsys: pytest.Ca
     assert train(place) == 0
 
 
-def test_a_file_system_without_locks_trains(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fcntl = pytest.importorskip("fcntl", reason="another kind of locks here")
-
-    def unknown(*arguments: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", unknown)
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_without_locks_trains(place: Path) -> None:
     assert train(place) == 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -54,12 +53,7 @@ def test_folders_of_earlier_versions_without_a_lock_are_removed_and_other_files_
         assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", mine.path.name, f"{mine.path.name}.lock"}
 
 
-def test_a_file_system_without_locks_keeps_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fcntl = pytest.importorskip("fcntl", reason="another kind of locks here")
-
-    def unknown(*arguments: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", unknown)
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_without_locks_keeps_uploads(tmp_path: Path) -> None:
     with UploadFolder(tmp_path) as folder:
         assert folder.path.is_dir()

@@ -60,14 +60,18 @@ class Inputs:
 
 def quantise(
     core: openvino.Core, model: openvino.Model, network: Network, styles: Sequence[StyleVector], say: Say
-) -> None:
+) -> str:
     """Let the convolutions of `model`, which is `network`'s graph, that are fit for it work in int8, for `styles`.
 
-    The ranges are measured at first use, and kept. Raises BackendError without a cache.
+    The ranges are measured at first use, and kept. Returns a name for all that they depend on. Raises BackendError
+    without a cache.
     """
+    import openvino
+
     layers = fit_for_int8(model)
+    name = digest([_FORMAT, openvino.__version__, network.sha256], styles)
     with engine_cache.needed():
-        file = cache_folder("int8") / f"{fingerprint(network, styles)}.npy"
+        file = cache_folder("int8") / f"{name}.npy"
     ranges = _read(file, layers)
     if ranges is None:
         ranges = measured(core, model, styles)
@@ -75,13 +79,7 @@ def quantise(
     for layer, inputs in zip(layers, ranges, strict=True):
         _quantise_layer(layer, inputs)
     model.validate_nodes_and_infer_types()
-
-
-def fingerprint(network: Network, styles: Sequence[StyleVector]) -> str:
-    """What the ranges depend on, as a name."""
-    import openvino
-
-    return digest([_FORMAT, openvino.__version__, network.sha256], styles)
+    return name
 
 
 def fit_for_int8(model: openvino.Model) -> list[openvino.Node]:

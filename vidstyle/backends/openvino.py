@@ -107,9 +107,7 @@ def _compile(
     try:
         model = model.clone()
         if precision == "int8":
-            styles = fidelity.known_styles(network)
-            int8.quantise(core, model, network, styles, say)
-            key["int8"] = int8.fingerprint(network, styles)
+            key["int8"] = int8.quantise(core, model, network, fidelity.known_styles(network), say)
         model, unfolds = without_unfold(model)
         model.reshape({model.input(0): [1, spec.height, spec.width, 3]})
         config = _config(device, _HINTS[rest if precision == "int8" else precision], spec)
