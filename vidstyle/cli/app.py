@@ -140,7 +140,7 @@ def load_command(words: str) -> Any:
 
 def _config_files(ctx: Any) -> list[Path]:
     """The files that are read in this context: the one that was given, or those that are found."""
-    from vidstyle.settings import config_files
+    from vidstyle.config import config_files
 
     explicit = ctx.find_root().params.get("config")
     return [explicit] if explicit else config_files()
@@ -151,7 +151,7 @@ def _configured(words: str, command: Any, files: list[Path]) -> dict[str, Any]:
 
     Its table has its words joined by a hyphen: `[render]`, `[eval-pictures]`.
     """
-    from vidstyle.settings import read_config
+    from vidstyle.config import read_config
 
     options = {
         flag.removeprefix("--").replace("-", "_"): parameter
