@@ -141,15 +141,18 @@ def test_quicktime_knows_languages_by_names_of_its_own(tmp_path: Path, language:
         assert film.streams.audio[0].metadata["language"] == kept
 
 
-@pytest.mark.parametrize(("suffix", "encoder"), [("avi", "libmp3lame"), ("mpg", "mp2")])
+@pytest.mark.parametrize(
+    ("sound", "suffix", "encoder"),
+    [("flac", "avi", "libmp3lame"), ("flac", "mpg", "mp2"), ("libopus", "wmv", "wmav2")],
+)
 def test_surround_sound_becomes_stereo_where_the_encoder_holds_no_more(
-    tmp_path: Path, suffix: str, encoder: str
+    tmp_path: Path, sound: str, suffix: str, encoder: str
 ) -> None:
-    source = sounding_film(tmp_path / "in.mkv", "flac", layout="5.1", samples=4608)
+    source = sounding_film(tmp_path / "in.mkv", sound, layout="5.1", samples=960)
     warnings = copy_film(reader_of(source), tmp_path / f"out.{suffix}")
     assert any(f"is encoded anew ({encoder}, in stereo)" in line for line in warnings)
     with av.open(str(tmp_path / f"out.{suffix}")) as film:
-        assert film.streams.audio[0].layout.name == "stereo"
+        assert film.streams.audio[0].channels == 2
 
 
 def damaged(source: Path, damage: dict[int, Callable[[bytes], bytes]]) -> Path:

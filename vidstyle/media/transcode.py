@@ -23,7 +23,7 @@ from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from vidstyle.media.timestamps import MICROSECOND
 
-_BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000}
+_BITS_A_CHANNEL = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 128_000, "wmav2": 128_000}
 _STEREO_AT_MOST = ("libmp3lame", "mp2", "wmav2")
 _USUAL_RATE = 48_000  # and Opus's only one
 _MILLISECOND = Fraction(1, 1000)
