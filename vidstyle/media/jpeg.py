@@ -1,33 +1,24 @@
-"""JPEG pictures in memory, without OpenCV: written for previews and pages, and whether one is whole."""
+"""JPEG pictures in memory: written for previews and pages, and whether one is whole."""
 
 from __future__ import annotations
 
 import re
 from io import BytesIO
 
-import av
-from av.video.reformatter import ColorRange, Colorspace
-
 from vidstyle.frames import ImageArray
 
+_QUALITY = 85  # of 0 to 100
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # not what a coded picture itself may hold: 0xFF 0x00, and restarts
 
 
 def encode_jpeg(picture: ImageArray) -> bytes:
-    """(H, W, 3) uint8 RGB as JPEG."""
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    buffer = BytesIO()
-    with av.open(buffer, "w", format="mjpeg") as file:
-        stream = file.add_stream("mjpeg", rate=1, options={"huffman": "optimal", "qmin": "3", "qmax": "3"})
-        stream.height, stream.width = picture.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.color_range = ColorRange.JPEG
-        levels = frame.reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG
-        )  # ITU-T T.871
-        file.mux([*stream.encode(levels), *stream.encode(None)])
-    return buffer.getvalue()
+    """(H, W, 3) uint8 RGB as JPEG, for looking at: a picture that is kept is a `PictureWriter`'s."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
 
 
 def has_more_behind(picture: bytes) -> bool:

@@ -13,16 +13,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-import cv2
-import numpy as np
-
 from vidstyle.errors import OutputError, UsageError, VidstyleError
 from vidstyle.live.mailbox import Mailbox, MailboxClosed, MailboxEmpty
 from vidstyle.media.http_server import LOOPBACK, QuietServer, begin_stream, is_foreign, named_host, stream_part
+from vidstyle.media.jpeg import encode_jpeg
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
-
-QUALITY = 85
-"""JPEG quality, 0..100."""
 
 PATIENCE = 2.0
 """Seconds that a client may leave a picture unread before it is dropped."""
@@ -86,7 +81,7 @@ class MjpegPage:
         with self._lock:
             viewers = list(self._viewers)
         if viewers:
-            data = encode_jpeg(frame)
+            data = encode_jpeg(frame.image)
             for mailbox in viewers:
                 mailbox.put(data)
 
@@ -105,7 +100,7 @@ class MjpegPage:
 
     def snapshot(self) -> bytes | None:
         """The last picture as JPEG; None before the first."""
-        return encode_jpeg(self._latest) if self._latest else None
+        return encode_jpeg(self._latest.image) if self._latest else None
 
     def watch(self, send: Callable[[bytes], object]) -> None:
         """Give `send` every picture that it has time for, until it raises OSError or the page closes."""
@@ -114,7 +109,7 @@ class MjpegPage:
             self._viewers.add(mailbox)
         try:
             if self._latest:
-                mailbox.put(encode_jpeg(self._latest))
+                mailbox.put(encode_jpeg(self._latest.image))
             while self._server:
                 try:
                     send(mailbox.take(1.0))
@@ -127,14 +122,6 @@ class MjpegPage:
         finally:
             with self._lock:
                 self._viewers.discard(mailbox)
-
-
-def encode_jpeg(frame: LiveFrame) -> bytes:
-    """The picture as JPEG. Raises OutputError."""
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not ok:
-        raise OutputError("a picture could not be encoded as JPEG")
-    return bytes(np.asarray(data, np.uint8).tobytes())
 
 
 class _Server(QuietServer):
