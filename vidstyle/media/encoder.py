@@ -116,7 +116,7 @@ class VideoEncoder:
         if (width, height) != (expected := self._settings.shape.frame):
             film = f"{expected[0]}x{expected[1]}"
             raise OutputError(f"frame {frame.index} is {width}x{height}, the film being written {film}")
-        picture = self._converter.convert(frame)
+        picture = self._converter.convert(frame.image, frame.alpha)
         if self._settings.codec.canonical_name == "prores":  # asks the frames; so does PNG, and tells of a film's gamma
             picture.color_primaries, picture.color_trc = self._colour.primaries, self._colour.transfer
         if self._palette:

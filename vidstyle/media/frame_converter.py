@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from vidstyle.frames import ColourInfo, Frame
+from vidstyle.frames import ColourInfo, ImageArray
 from vidstyle.media.codecs import is_rgb
 from vidstyle.media.colour import SWS_MATRIX, UNSPECIFIED
 
@@ -33,14 +34,14 @@ def output_colour(source: ColourInfo, pixel_format: str, *, assumed_matrix: int 
 
 
 class FrameConverter:
-    """Turns frames into the encoder's pixel format with the stated matrix and range."""
+    """Turns pictures into the encoder's pixel format with the stated matrix and range."""
 
     def __init__(
         self, *, pixel_format: str, colour: ColourInfo, alpha: bool, size: tuple[int, int] | None = None
     ) -> None:
-        """With `alpha` the frames' transparency is kept, without it they are laid on black.
+        """With `alpha` the pictures' transparency is kept, without it they are laid on black.
 
-        `size` is (width, height) to scale to, None for that of the frames.
+        `size` is (width, height) to scale to, None for that of the pictures.
         """
         self._format = pixel_format
         self._colour = colour
@@ -50,11 +51,10 @@ class FrameConverter:
         self._method = Interpolation.BICUBIC if size else Interpolation.AREA
         self._reformatter = VideoReformatter()
 
-    def convert(self, frame: Frame) -> VideoFrame:
-        """The frame as FFmpeg's, without its time."""
-        rgb = self._rgb_frame(frame)
+    def convert(self, image: ImageArray, alpha: npt.NDArray[np.uint8] | None = None) -> VideoFrame:
+        """A picture, (H, W, 3) uint8 RGB with (H, W) uint8 of opacity or none, as FFmpeg's frame without a time."""
         converted = self._reformatter.reformat(
-            rgb,
+            self._rgb_frame(image, alpha),
             width=self._size[0] if self._size else None,
             height=self._size[1] if self._size else None,
             format=self._format,
@@ -69,13 +69,13 @@ class FrameConverter:
         converted.color_range = ColorRange.JPEG if self._colour.full_range else ColorRange.MPEG
         return converted
 
-    def _rgb_frame(self, frame: Frame) -> VideoFrame:
-        if frame.alpha is None and not self._alpha:
-            return VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame.image), format="rgb24")
-        alpha = np.full(frame.image.shape[:2], 255, np.uint8) if frame.alpha is None else frame.alpha
+    def _rgb_frame(self, image: ImageArray, alpha: npt.NDArray[np.uint8] | None) -> VideoFrame:
+        if alpha is None and not self._alpha:
+            return VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
+        alpha = np.full(image.shape[:2], 255, np.uint8) if alpha is None else alpha
         if self._alpha:
-            rgba = np.concatenate([frame.image, alpha[..., None]], axis=2)
+            rgba = np.concatenate([image, alpha[..., None]], axis=2)
             return VideoFrame.from_numpy_buffer(rgba, format="rgba")
         # 16 bits hold 255 * 255; adding half of the divisor rounds.
-        on_black = (frame.image.astype(np.uint16) * alpha[..., None] + 127) // 255
+        on_black = (image.astype(np.uint16) * alpha[..., None] + 127) // 255
         return VideoFrame.from_numpy_buffer(on_black.astype(np.uint8), format="rgb24")

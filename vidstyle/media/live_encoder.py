@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import av
-import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from vidstyle.frames import ColourInfo
+from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 from vidstyle.media.sound_track import SoundTrack
 
@@ -21,6 +21,7 @@ KEYFRAME_EVERY = 1.0
 """Seconds between keyframes: as long as a new viewer waits at most."""
 
 _BITS_PER_PIXEL = 0.2
+_PIXELS, _COLOUR = "yuv420p", ColourInfo()
 
 
 class LiveEncoder:
@@ -33,7 +34,7 @@ class LiveEncoder:
         self._container = container
         self._video = _video_stream(container, picture)
         self._sound = SoundTrack(container, picture.sound) if picture.sound else None
-        self._reformatter = VideoReformatter()
+        self._converter = FrameConverter(pixel_format=_PIXELS, colour=_COLOUR, alpha=False)
         self._start: float | None = None
         self._last_pts = -1
         self._next_keyframe = 0.0
@@ -43,11 +44,7 @@ class LiveEncoder:
         if self._start is None:
             self._start = frame.captured
         seconds = frame.captured - self._start
-        rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame.image), format="rgb24")
-        picture = self._reformatter.reformat(
-            rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG, threads=1,
-        )  # fmt: skip
+        picture = self._converter.convert(frame.image)
         picture.time_base = TIME_BASE
         picture.pts = self._last_pts = max(self._last_pts + 1, round(seconds / TIME_BASE))
         if seconds >= self._next_keyframe:
@@ -80,11 +77,11 @@ def _video_stream(container: OutputContainer, picture: PictureFormat) -> VideoSt
         "maxrate": str(round(bits)), "bufsize": str(round(bits / 2)),
     }  # fmt: skip
     stream = container.add_stream("libx264", rate=picture.rate, options=options)
-    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
+    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, _PIXELS
     stream.time_base = stream.codec_context.time_base = TIME_BASE
     # Keyframes are asked for by time, not counted: this is only the upper limit.
     stream.codec_context.gop_size = max(1, round(4 * picture.rate))
-    stream.codec_context.colorspace = Colorspace.ITU709
-    stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
+    stream.codec_context.colorspace = _COLOUR.matrix
+    stream.codec_context.color_primaries, stream.codec_context.color_trc = _COLOUR.primaries, _COLOUR.transfer
     stream.codec_context.color_range = ColorRange.MPEG
     return stream

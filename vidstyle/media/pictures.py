@@ -153,7 +153,7 @@ class PictureWriter:
             context.color_range = ColorRange.JPEG
         if self._form.encoder == "mjpeg":
             context.qmin = context.qmax = _JPEG_QUANTISER
-        picture = self._converter.convert(frame)
+        picture = self._converter.convert(frame.image, frame.alpha)
         picture.pts, picture.time_base = 0, frame.time_base
         return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
 

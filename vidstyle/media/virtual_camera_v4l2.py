@@ -11,13 +11,13 @@ from pathlib import Path
 
 import av
 import av.error
-import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import OutputError
+from vidstyle.frames import ColourInfo
 from vidstyle.media.camera_device import programs_using
+from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 
 PIXEL_FORMATS = ("yuyv422", "yuv420p", "nv12", "uyvy422", "rgb24")
@@ -51,7 +51,7 @@ class V4l2Camera:
         self._wanted = device
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._reformatter = VideoReformatter()
+        self._converter: FrameConverter | None = None
         self._count = 0
 
     def open(self, picture: PictureFormat) -> None:
@@ -76,6 +76,9 @@ class V4l2Camera:
                 refusals.append(f"{pixel_format}: {error.strerror}")
             else:
                 self.pixel_format = pixel_format
+                # Webcams are BT.601 in limited range, and that is what their readers assume.
+                colour = ColourInfo(matrix=0, full_range=True) if pixel_format == "rgb24" else ColourInfo(matrix=6)
+                self._converter = FrameConverter(pixel_format=pixel_format, colour=colour, alpha=False)
                 return
         size = f"{picture.width}x{picture.height}"
         raise OutputError(f"{device} takes no pictures of {size} ({'; '.join(refusals)}); is it v4l2loopback's?")
@@ -84,16 +87,8 @@ class V4l2Camera:
         """Show one picture. Raises OutputError."""
         assert self._container
         assert self._stream
-        rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(frame.image), format="rgb24")
-        # Webcams are BT.601 in limited range, and that is what their readers assume.
-        picture = self._reformatter.reformat(
-            rgb,
-            format=self.pixel_format,
-            dst_colorspace=Colorspace.ITU601,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG if self.pixel_format != "rgb24" else ColorRange.JPEG,
-            threads=1,
-        )
+        assert self._converter
+        picture = self._converter.convert(frame.image)
         picture.pts, picture.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
         try:
