@@ -22,6 +22,7 @@ from av.error import FFmpegError
 
 from vidstyle.errors import InputError
 from vidstyle.media.heif import HEAD, is_heif_picture
+from vidstyle.media.mp4_boxes import outer_boxes
 from vidstyle.media.notes import Notes
 from vidstyle.media.through_pillow import as_png, is_ink, is_photoshop
 from vidstyle.media.tiff import directories_of, is_beyond_ffmpeg, is_raw_photograph, pages_of
@@ -222,7 +223,7 @@ def _diagnosis(path: Path) -> str:
     head = _head(path)
     if head.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
         return "it is a web page (HTML), not a film; was it downloaded from behind a login?"
-    if head[4:8] == b"ftyp" and b"moov" not in _top_level_boxes(path):
+    if head[4:8] == b"ftyp" and not _has_index(path):
         return "its index (the moov box) is missing: the recording was cut off before it was finished"
     return "it is no film or picture that FFmpeg knows, or its beginning is damaged"
 
@@ -235,21 +236,6 @@ def _head(path: str | Path) -> bytes:
         return file.read(HEAD)
 
 
-def _top_level_boxes(path: Path) -> set[bytes]:
-    """The types of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they are intact."""
-    found: set[bytes] = set()
+def _has_index(path: Path) -> bool:
     with path.open("rb") as file:
-        position = 0
-        while len(found) < 64:  # a film has about five; a damaged one must not keep us here
-            file.seek(position)
-            header = file.read(16)
-            if len(header) < 8:
-                break
-            size = int.from_bytes(header[:4], "big")
-            if size == 1:
-                size = int.from_bytes(header[8:16], "big")
-            found.add(header[4:8])
-            if size < 8:
-                break
-            position += size
-    return found
+        return any(box.kind == b"moov" for box in outer_boxes(file))
