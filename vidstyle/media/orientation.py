@@ -10,13 +10,13 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from io import BytesIO
 
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 from vidstyle.media.side_data import side_data
-from vidstyle.media.tiff import SIGNATURES
+from vidstyle.media.tiff import SIGNATURES, directories_of
 
 Matrix = tuple[int, int, int, int]
 """a, b, c, d: the stored point (x, y) is shown at (a x + c y, b x + d y), y downwards; each is -1, 0 or 1."""
@@ -36,7 +36,7 @@ class Orientation:
         return self.matrix[0] == 0
 
 
-_LITTLE_ENDIAN, _BIG_ENDIAN = SIGNATURES
+_ORIENTATION = 0x0112
 _CHUNKED = ((b"\x89PNG", b"eXIf", 4), (b"RIFF", b"EXIF", 8))  # PNG: type, data; WebP: type, length, data
 
 UPRIGHT = Orientation("upright", (1, 0, 0, 1))
@@ -78,24 +78,9 @@ def from_display_matrix(matrix: Sequence[float]) -> Orientation:
 
 def exif_orientation(data: bytes) -> int:
     """The orientation tag, 1 to 8, of a JPEG, PNG, WebP or TIFF file; 1 where there is none or it is damaged."""
-    tiff = _exif_block(data)
-    order: Literal["little", "big"]
-    if tiff[:4] == _LITTLE_ENDIAN:
-        order = "little"
-    elif tiff[:4] == _BIG_ENDIAN:
-        order = "big"
-    else:
-        return 1
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], order)
-
-    directory = number(4, 4)
-    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
-        if number(entry, 2) == 0x0112:
-            value = number(entry + 8, 2)
-            return value if 1 <= value <= 8 else 1
-    return 1
+    directories = directories_of(BytesIO(_exif_block(data)))
+    value = directories[0].get(_ORIENTATION) if directories else None
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _exif_block(data: bytes) -> bytes:
