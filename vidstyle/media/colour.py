@@ -232,9 +232,7 @@ class _CubeFilter:
             lut = self._graph.add("lut3d", file=str(path), interp="tetrahedral")
         to_rgb = self._graph.add("format", "pix_fmts=rgb24")
         sink = self._graph.add("buffersink")
-        for before, after in ((buffer, lut), (lut, to_rgb), (to_rgb, sink)):
-            before.link_to(after)
-        self._graph.configure()
+        self._graph.link_nodes(buffer, lut, to_rgb, sink).configure()
 
     def map(self, frame: VideoFrame) -> VideoFrame:
         pts, frame.pts = frame.pts, None  # the graph's clock is not ours

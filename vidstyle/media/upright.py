@@ -89,7 +89,7 @@ class PictureFilter:
         graph = Graph()
         base = self._time_base
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-        last = graph.add(
+        source = graph.add(
             "buffer",
             f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
             f":time_base={base.numerator}/{base.denominator}"
@@ -98,9 +98,6 @@ class PictureFilter:
         steps = [("bwdif", "mode=send_frame:parity=auto:deint=interlaced")] if self._interlaced else []
         if frame.format.name.startswith(_CRASHES_TRANSPOSE):
             steps.append(("format", "pix_fmts=gbrpf32|gbrapf32"))
-        for name, arguments in (*steps, *self._orientation.filters, ("buffersink", "")):
-            step = graph.add(name, arguments or None)
-            last.link_to(step)
-            last = step
-        graph.configure()
+        steps += [*self._orientation.filters, ("buffersink", "")]
+        graph.link_nodes(source, *(graph.add(name, arguments or None) for name, arguments in steps)).configure()
         return graph
