@@ -12,10 +12,11 @@ from PIL import Image
 
 from tests.media.reading import CORNERS, field_colours, frames_of, near, quarters, write_film
 from vidstyle.media.camera_stream import open_film
-from vidstyle.media.colour import RgbConverter, has_alpha
+from vidstyle.media.colour import has_alpha
 from vidstyle.media.live_protocol import CameraRequest
 from vidstyle.media.notes import Notes
 from vidstyle.media.reader import open_reader
+from vidstyle.media.rgb_converter import RgbConverter
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from av.video.frame import VideoFrame
 
 from tests.media.reading import write_film
 from vidstyle.frames import ImageArray
-from vidstyle.media.colour import RgbConverter, source_colour
+from vidstyle.media.colour import source_colour
 from vidstyle.media.device_pictures import SITINGS, Siting, rgb_from_nv12, shrunk
 from vidstyle.media.notes import Notes
 from vidstyle.media.nvdec import chroma_siting
+from vidstyle.media.rgb_converter import RgbConverter
 from vidstyle.media.scale import resize
 
 torch = pytest.importorskip("torch")

@@ -11,9 +11,9 @@ from av.video.frame import VideoFrame
 
 from tests.media.reading import frames_of
 from vidstyle.media import tonemap
-from vidstyle.media.colour import RgbConverter
 from vidstyle.media.notes import Notes
 from vidstyle.media.reader import open_reader
+from vidstyle.media.rgb_converter import RgbConverter
 
 
 def test_the_curves_pass_through_the_points_of_the_standards() -> None:

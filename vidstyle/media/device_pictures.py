@@ -1,6 +1,6 @@
 """Pictures as torch tensors, on whatever device holds them: what the host does to a frame before it is painted.
 
-`rgb_from_nv12` gives what `colour.RgbConverter` gives, `shrunk` what `scale.resize` gives with OpenCV, each within a
+`rgb_from_nv12` gives what `rgb_converter` gives, `shrunk` what `scale.resize` gives with OpenCV, each within a
 level.
 """
 

@@ -24,11 +24,12 @@ from vidstyle.backends.protocol import Availability
 from vidstyle.backends.torch import Torch, accelerator, find_device, missing_cuda, translated_errors
 from vidstyle.errors import BackendError
 from vidstyle.frames import DeviceFrame, VideoInfo
-from vidstyle.media.colour import RgbConverter, frames_colour, source_colour
+from vidstyle.media.colour import frames_colour, source_colour
 from vidstyle.media.device_pictures import SITINGS, Siting, rgb_from_nv12
 from vidstyle.media.notes import Notes
 from vidstyle.media.protocol import CopiedPacket
 from vidstyle.media.reader import FilmReader
+from vidstyle.media.rgb_converter import RgbConverter
 from vidstyle.media.sequence import find_sequence
 
 if TYPE_CHECKING:

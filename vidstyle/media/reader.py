@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import UsageError
 from vidstyle.frames import Frame, VideoInfo
-from vidstyle.media.colour import RgbConverter, has_alpha, source_colour
+from vidstyle.media.colour import has_alpha, source_colour
 from vidstyle.media.colour_profile import srgb_transform
 from vidstyle.media.demux import choose_film, time_base_of
 from vidstyle.media.description import describe, has_fields
@@ -32,6 +32,7 @@ from vidstyle.media.opening import (
 )
 from vidstyle.media.orientation import orientation_of
 from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.rgb_converter import RgbConverter
 from vidstyle.media.sequence import SEQUENCE_RATE, SequenceReader, find_sequence
 from vidstyle.media.timecode import later
 from vidstyle.media.upright import PictureFilter
