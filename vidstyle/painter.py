@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from vidstyle.backends.protocol import DeviceEngine, Engine, EngineInfo, EngineSpec, PrecisionChoice, Say
+from vidstyle.backends.protocol import DeviceEngine, Engine, EngineInfo, EngineSpec, Say
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.media.scale import resize
 from vidstyle.networks.network import Network
-from vidstyle.settings import check_choice
+from vidstyle.settings import PrecisionChoice, check_choice
 from vidstyle.styles import MixPart, StyleMix
 
 if TYPE_CHECKING:

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral, Rational, Real
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, get_args
 
 from vidstyle.errors import UsageError
 
-if TYPE_CHECKING:  # it would load numpy, for which --help does not wait
-    from vidstyle.backends.protocol import PrecisionChoice
+Mode = Literal["fast", "gatys"]
+Decode = Literal["cpu", "nvdec"]
+Audio = Literal["copy", "none"]
+PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
 LARGEST_OUTPUT = 16384
 """Longest side, in pixels, that a film may be scaled to: the limit of the encoders."""
@@ -46,18 +48,13 @@ class Size:
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
-_CHOICES = {
-    "mode": ("fast", "gatys"),
-    "decode": ("cpu", "nvdec"),
-    "audio": ("copy", "none"),
-    "precision": ("auto", "fp32", "fp16", "bf16", "int8"),
-}
-"""What options of `RenderOptions` may be that the command line checks by itself."""
+_CHOICES: dict[str, Any] = {"mode": Mode, "decode": Decode, "audio": Audio, "precision": PrecisionChoice}
+"""Options of `RenderOptions` that are one of a few words: the command line checks them by itself."""
 
 
 def check_choice(name: str, value: object) -> None:
     """Raise UsageError if the option `name` of `RenderOptions`, one of a few words, cannot be `value`."""
-    choices = _CHOICES[name]
+    choices = get_args(_CHOICES[name])
     if value not in choices:
         raise UsageError(f"{name} is {value!r}; it is {' or '.join(map(repr, choices))}")
 
@@ -76,7 +73,7 @@ class RenderOptions:
     styles: tuple[tuple[str, float], ...] = (("mosaic", 1.0),)
     strength: float = 1.0
     network: str = "live"
-    mode: Literal["fast", "gatys"] = "fast"
+    mode: Mode = "fast"
     gatys: tuple[str, ...] = ()
     keep_colors: bool = False
     stroke: float = 1.0
@@ -87,9 +84,9 @@ class RenderOptions:
     rate: Fraction | None = None
     codec: str | None = None
     crf: float | None = None
-    decode: Literal["cpu", "nvdec"] = "cpu"
+    decode: Decode = "cpu"
     bit_depth: int = 8
-    audio: Literal["copy", "none"] = "copy"
+    audio: Audio = "copy"
     backend: str = "auto"
     device: str = "auto"
     precision: PrecisionChoice = "auto"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
+from vidstyle.settings import PrecisionChoice
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
-PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Say = Callable[[str], None]
 """Where a backend tells of something slow or noteworthy: one line of text."""
 

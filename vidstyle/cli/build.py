@@ -23,7 +23,7 @@ def build(
     live: Annotated[bool, typer.Option("--live", help="For the webcam: one frame soon, not many a second.")] = False,
     backend: options.Backend = "auto",
     device: options.Device = "auto",
-    precision: options.Precision = options.PrecisionName.auto,
+    precision: options.Precision = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -49,7 +49,7 @@ def build(
     for name in network:
         for width, height in sizes:
             spec = EngineSpec(
-                width=width, height=height, batch=at_once, precision=precision.value, device=device, latency=live
+                width=width, height=height, batch=at_once, precision=precision, device=device, latency=live
             )
             start = time.monotonic()
             engine, notes = open_engine(library.network(name), spec, backend=backend, say=console.say)

@@ -37,7 +37,7 @@ def pictures(
     limit: Annotated[int | None, typer.Option("-n", min=1, metavar="N", help="Only the first N photographs.")] = None,
     backend: options.Backend = "auto",
     device: options.Device = "auto",
-    precision: options.Precision = options.PrecisionName.auto,
+    precision: options.Precision = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -75,7 +75,7 @@ def pictures(
         look = Look(mix=library.mix([parse_style(text) for text in style], loaded))
         for note in look.mix.notes:
             console.say(note)
-        painter = Painter(loaded, backend=backend, device=device, precision=precision.value, say=console.detail)
+        painter = Painter(loaded, backend=backend, device=device, precision=precision, say=console.detail)
 
         def paint(images: ImageArray) -> ImageArray:
             return painter.paint(images, look)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from vidstyle.cli import console
 from vidstyle.errors import VidstyleError
+from vidstyle.settings import PrecisionChoice
 
 
 def complete_styles(incomplete: str) -> Iterable[str]:
@@ -40,14 +40,6 @@ def _complete_devices(incomplete: str) -> Iterable[str]:
     return [
         name for name in ("auto", "CPU", "GPU", "NPU", "cpu", "cuda", "cuda:0", "mps") if name.startswith(incomplete)
     ]
-
-
-class PrecisionName(enum.StrEnum):
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    bf16 = "bf16"
-    int8 = "int8"
 
 
 Style = Annotated[
@@ -93,7 +85,7 @@ Device = Annotated[
         autocompletion=_complete_devices,
     ),
 ]
-Precision = Annotated[PrecisionName, typer.Option(help="Arithmetic of the engine.")]
+Precision = Annotated[PrecisionChoice, typer.Option(help="Arithmetic of the engine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout at the end.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.", callback=console.set_quiet)]
 Verbose = Annotated[

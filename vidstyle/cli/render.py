@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -11,24 +10,10 @@ import typer
 
 from vidstyle.cli import console, options
 from vidstyle.errors import Interrupted, UsageError
+from vidstyle.settings import Audio, Decode, Mode, RenderOptions, parse_rate, parse_size, parse_time
 
 if TYPE_CHECKING:
     from vidstyle.report import RenderReport
-
-
-class Mode(enum.StrEnum):
-    fast = "fast"
-    gatys = "gatys"
-
-
-class Decode(enum.StrEnum):
-    cpu = "cpu"
-    nvdec = "nvdec"
-
-
-class Audio(enum.StrEnum):
-    copy = "copy"
-    none = "none"
 
 
 def render(
@@ -39,7 +24,7 @@ def render(
     network: options.Network = "live",
     mode: Annotated[
         Mode, typer.Option(help="fast: the network; gatys: optimise every frame, for the final cut.")
-    ] = Mode.fast,
+    ] = "fast",
     gatys: Annotated[
         list[str],
         typer.Option(metavar="KEY=VALUE", help="An option of Gatys mode, such as iterations=500 (docs/gatys.md)."),
@@ -55,7 +40,7 @@ def render(
         float | None, typer.Option(metavar="N", help="The encoder's quality number; lower is better.")
     ] = None,
     bit_depth: Annotated[int, typer.Option(metavar="8|10", help="Bits a channel of the written film.")] = 8,
-    audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = Audio.copy,
+    audio: Annotated[Audio, typer.Option(help="What to do with the sound.")] = "copy",
     start: Annotated[str | None, typer.Option(metavar="TIME", help="Begin here: seconds or H:M:S.")] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop here: seconds or H:M:S.")] = None,
     fps: Annotated[
@@ -66,10 +51,10 @@ def render(
         typer.Option(
             help="Who decodes; nvdec: an NVIDIA GPU, keeping frames for the engine (untried, see docs/tensorrt.md)."
         ),
-    ] = Decode.cpu,
+    ] = "cpu",
     backend: options.Backend = "auto",
     device: options.Device = "auto",
-    precision: options.Precision = options.PrecisionName.auto,
+    precision: options.Precision = "auto",
     batch: Annotated[int | None, typer.Option(min=1, metavar="N", help="Frames painted at once.")] = None,
     tile: Annotated[
         bool, typer.Option("--tile/--no-tile", help="Paint in tiles: slow, but 8K fits a small machine.")
@@ -82,16 +67,15 @@ def render(
 ) -> None:
     """Paint a film, a picture or a numbered sequence: same frames, same times, same sound."""
     from vidstyle.gatys.options import parse_painting
-    from vidstyle.settings import RenderOptions, parse_rate, parse_size, parse_time
     from vidstyle.styles import parse_style
 
     if json and target == "-":
         raise UsageError("--json and OUT - both need stdout: give OUT a file name, or leave --json out")
     asked = RenderOptions(
-        styles=tuple((parse_painting if mode is Mode.gatys else parse_style)(text) for text in style),
+        styles=tuple((parse_painting if mode == "gatys" else parse_style)(text) for text in style),
         strength=strength,
         network=network,
-        mode=mode.value,
+        mode=mode,
         gatys=tuple(gatys),
         keep_colors=keep_colors,
         stroke=stroke,
@@ -103,11 +87,11 @@ def render(
         codec=codec,
         crf=crf,
         bit_depth=bit_depth,
-        audio=audio.value,
-        decode=decode.value,
+        audio=audio,
+        decode=decode,
         backend=backend,
         device=device,
-        precision=precision.value,
+        precision=precision,
         batch=batch,
         tile=tile,
         overwrite=overwrite,

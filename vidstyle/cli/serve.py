@@ -31,7 +31,7 @@ def serve(
     ] = None,
     backend: options.Backend = "auto",
     device: options.Device = "auto",
-    precision: options.Precision = options.PrecisionName.auto,
+    precision: options.Precision = "auto",
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
@@ -50,7 +50,7 @@ def serve(
         if backend != "auto":  # else a studio would open that can paint nothing
             available_backend(backend)
         folder = folder or Path(platformdirs.user_videos_dir()) / "vidstyle"
-        engines = Engines(backend=backend, device=device, precision=precision.value)
+        engines = Engines(backend=backend, device=device, precision=precision)
         stop.finish = lambda: None  # no Event: set by a signal, it may wait for the lock that its own `wait` holds
         with (
             Studio(folder=folder.absolute(), engines=engines) as studio,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,19 +17,15 @@ if TYPE_CHECKING:
     from vidstyle.training.trainer import Progress
 
 
-class Tune(enum.StrEnum):
-    style = "style"
-    decoder = "decoder"
-    all = "all"
+Tune = Literal["style", "decoder", "all"]
 
-
-STEPS = {Tune.style: 400, Tune.decoder: 800, Tune.all: 2000}
+STEPS = {"style": 400, "decoder": 800, "all": 2000}
 """Steps where none are asked for: a style alone takes six minutes of one core then (docs/training.md)."""
 
-RATES = {Tune.style: 6e-3, Tune.decoder: 2e-3, Tune.all: 2e-3}
+RATES = {"style": 6e-3, "decoder": 2e-3, "all": 2e-3}
 """Learning rates of the network; the vector's is five times that."""
 
-BATCHES = {Tune.style: 1, Tune.decoder: 2, Tune.all: 2}
+BATCHES = {"style": 1, "decoder": 2, "all": 2}
 """Photographs in a step. A vector needs few to know its way, and many steps to get there."""
 
 CROP = 384
@@ -52,7 +47,7 @@ def train(
             help="style: fit a vector to the network; decoder: also its second half; all: all of it. "
             "The last two make a network of the style's own name."
         ),
-    ] = Tune.style,
+    ] = "style",
     size: Annotated[
         int, typer.Option(min=64, metavar="N", help="The painting's longer side in pixels: larger, larger strokes.")
     ] = 512,
@@ -131,7 +126,7 @@ def _check_free(name: str, library: Library, root: Path, *, tune: Tune, replace:
         raise UsageError(f"vidstyle comes with a style {name!r}; choose another --name")
     if not replace and (root / "styles" / name / "card.json").exists():
         raise UsageError(f"there is a style {name!r} already; -y replaces it")
-    if tune is not Tune.style:
+    if tune != "style":
         check_unneeded(name, library)
 
 
@@ -153,7 +148,7 @@ def _one_style(
     architecture = library.network(network).architecture
     if architecture is None:
         raise UsageError(f"network {network!r} was imported and holds one style; train from live or classic")
-    name, alone = target.name, tune is Tune.style
+    name, alone = target.name, tune == "style"
     source = ", ".join(f"{painting.name} ({sha256_of(painting)[:8]})" for painting in target.paintings)
     card = {"title": name, "author": "unknown", "year": "", "licence": "yours", "source": source}
     return Session(
@@ -165,7 +160,7 @@ def _one_style(
             crop=CROP,
             rate=RATES[tune],
             identity_share=0 if alone else 1 / 14,
-            tune=tune.value,
+            tune=tune,
         ),
         network=network if alone else name,
         start=network,

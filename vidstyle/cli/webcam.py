@@ -39,7 +39,7 @@ def webcam(
     seconds: Annotated[float | None, typer.Option(metavar="N", help="End after so long.")] = None,
     backend: options.Backend = "auto",
     device: options.Device = "auto",
-    precision: options.Precision = options.PrecisionName.auto,
+    precision: options.Precision = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -74,7 +74,7 @@ def webcam(
         seconds=seconds,
         backend=backend,
         device=device,
-        precision=precision.value,
+        precision=precision,
     )
 
     def report(values: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from vidstyle.backends.protocol import PrecisionChoice
 from vidstyle.errors import Interrupted, UsageError, VidstyleError
 from vidstyle.interrupts import stop_requests
 from vidstyle.live.control import Control, LiveSettings
@@ -23,7 +22,7 @@ from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
 from vidstyle.media.outputs import make_output
 from vidstyle.networks.network import Network
 from vidstyle.painter import Painter
-from vidstyle.settings import Size
+from vidstyle.settings import PrecisionChoice, Size
 from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_NETWORK, DEFAULT_STYLE, IDENTITY
 

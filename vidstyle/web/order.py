@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vidstyle.backends.protocol import PrecisionChoice
 from vidstyle.errors import UsageError
 from vidstyle.networks.network import Network
 from vidstyle.painter import Look
-from vidstyle.settings import RenderOptions
+from vidstyle.settings import PrecisionChoice, RenderOptions
 from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_NETWORK, check_name
 from vidstyle.suggest import did_you_mean
