@@ -21,13 +21,15 @@ from vidstyle.media.codecs import (
 from vidstyle.media.containers import ContainerFormat, holds
 from vidstyle.media.encoder import USUAL_RATE, VideoSettings
 from vidstyle.media.notes import Notes
-from vidstyle.media.protocol import Reader
+from vidstyle.media.protocol import FilmSource
 from vidstyle.media.shape import output_shape
 
 _FINEST_GRID = Fraction(60)  # no frame is moved by more than 8 ms
 
 
-def film_settings(source: Reader, target: ContainerFormat, options: EncodeOptions, *, notes: Notes) -> VideoSettings:
+def film_settings(
+    source: FilmSource, target: ContainerFormat, options: EncodeOptions, *, notes: Notes
+) -> VideoSettings:
     """What the encoder is to be set to; what is lost by it goes to `notes`. Raises UsageError."""
     info = source.info
     codec = _choose_codec(info, target, options, notes)
@@ -61,7 +63,7 @@ def _choose_codec(info: VideoInfo, target: ContainerFormat, options: EncodeOptio
     return codec
 
 
-def _grid(source: Reader, target: ContainerFormat, codec: av.Codec, notes: Notes) -> Fraction | None:
+def _grid(source: FilmSource, target: ContainerFormat, codec: av.Codec, notes: Notes) -> Fraction | None:
     """The one rate, in frames a second, of a target without times of its own; None where frames keep theirs."""
     muxer = target.muxer
     if target.timeless:
@@ -77,7 +79,7 @@ def _grid(source: Reader, target: ContainerFormat, codec: av.Codec, notes: Notes
     return _grid_rate(source)
 
 
-def _grid_rate(source: Reader) -> Fraction:
+def _grid_rate(source: FilmSource) -> Fraction:
     """Frames a second of a target that has one rate: of a film of variable rate the base rate, which all times fall on.
 
     On the grid of the average rate, frames that are closer than the average would be pushed behind their sound. A film

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from av.packet import Packet
 
@@ -15,7 +15,7 @@ from vidstyle.media.codecs import video_encoder
 from vidstyle.media.containers import container_for
 from vidstyle.media.live_protocol import LiveFrame, PictureFormat, Sound
 from vidstyle.media.part_file import is_picture, is_sequence, part_path
-from vidstyle.media.protocol import CopiedPacket, Writer
+from vidstyle.media.protocol import Writer
 from vidstyle.media.sound_track import SoundTrack
 from vidstyle.media.writer import EncodeOptions, FilmWriter, check_target, open_writer
 
@@ -97,23 +97,11 @@ def _preset(target: str) -> str | None:
 
 
 class _NoFilm:
-    """What the writer wants to know of its source, where there is no film to take anything from."""
+    """What a writer takes over where there is no film that was read."""
 
     container = None
     video_stream = None
 
     def __init__(self, info: VideoInfo) -> None:
         self.info = info
-        self.warnings: list[str] = []
         self.chapters: list[Chapter] = []
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(())
-
-    def events(self) -> Iterator[Frame | CopiedPacket]:
-        return iter(())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...

@@ -17,7 +17,7 @@ from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, sequence_members
-from vidstyle.media.protocol import CopiedPacket, Reader
+from vidstyle.media.protocol import CopiedPacket, FilmSource
 from vidstyle.media.shape import pixel_aspect
 
 _JFIF = ColourInfo(matrix=6, full_range=True)  # ITU-T T.871: always BT.601, always full range
@@ -56,7 +56,7 @@ _JPEG_QUANTISER = 2  # FFmpeg's scale from 1 to 31; at 2 no blocks show
 class PictureWriter:
     """One picture, or numbered ones for a pattern such as out_%04d.png: from 1 on, or with the numbers they had."""
 
-    def __init__(self, target: Path, *, source: Reader, options: EncodeOptions) -> None:
+    def __init__(self, target: Path, *, source: FilmSource, options: EncodeOptions) -> None:
         """Make the folder that a sequence needs. Raises UsageError, OutputError."""
         info = source.info
         self._target = target
@@ -88,7 +88,7 @@ class PictureWriter:
             except OSError as error:
                 raise output_error(error, target.parent) from error
 
-    def _refuse(self, source: Reader, options: EncodeOptions, size: tuple[int, int]) -> None:
+    def _refuse(self, source: FilmSource, options: EncodeOptions, size: tuple[int, int]) -> None:
         suffix = self._target.suffix.lower()
         if max(size) > (longest := _LONGEST.get(suffix, max(size))):
             raise UsageError(

@@ -42,8 +42,8 @@ class FrameSource(Protocol[F_co]):
         ...
 
 
-class Reader(Protocol):
-    """A film, picture or sequence, frame by frame. A context manager; iterating gives the frames."""
+class FilmSource(Protocol):
+    """What a writer takes over from the film that was read, beside its frames."""
 
     @property
     def info(self) -> VideoInfo:
@@ -65,6 +65,10 @@ class Reader(Protocol):
         """The chapters of what is read, moved together with its frames."""
         ...
 
+
+class Reader(FilmSource, FrameSource[Frame], Protocol):
+    """A film, picture or sequence, frame by frame. A context manager; iterating gives the frames."""
+
     @property
     def warnings(self) -> list[str]:
         """Everything repaired, assumed or lost so far, one line each; it grows while reading."""
@@ -72,10 +76,6 @@ class Reader(Protocol):
 
     def __iter__(self) -> Iterator[Frame]:
         """Every frame once, in order of strictly increasing pts."""
-        ...
-
-    def events(self) -> Iterator[Frame | CopiedPacket]:
-        """Frames and the other streams' packets, in the order of the file."""
         ...
 
     def __enter__(self) -> Self: ...

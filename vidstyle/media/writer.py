@@ -23,7 +23,7 @@ from vidstyle.media.mp4_index import complete_index, mend_duration
 from vidstyle.media.notes import Notes
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
-from vidstyle.media.protocol import CopiedPacket, Reader, Writer
+from vidstyle.media.protocol import CopiedPacket, FilmSource, Writer
 from vidstyle.media.remux import OrderedTimes, Route, add_route, film_tags, stream_tags
 from vidstyle.media.side_track import SideTrack
 from vidstyle.media.sound_track import SoundTrack
@@ -39,7 +39,7 @@ _WRITE_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 def open_writer(
-    target: str | Path, *, source: Reader, options: EncodeOptions | None = None, overwrite: bool = False
+    target: str | Path, *, source: FilmSource, options: EncodeOptions | None = None, overwrite: bool = False
 ) -> Writer:
     """Open `target` for the painted film: a video file, a picture, numbered pictures or `-` (stdout).
 
@@ -57,7 +57,7 @@ def open_writer(
 class FilmWriter:
     """A video file or stream. Not to be used from two threads at once."""
 
-    def __init__(self, target: str | Path, *, source: Reader, options: EncodeOptions) -> None:
+    def __init__(self, target: str | Path, *, source: FilmSource, options: EncodeOptions) -> None:
         """Decide about every stream and open the encoders. Raises UsageError, OutputError."""
         self._format = container_for(str(target), codec=options.codec)
         self._part = PartFile(target)
@@ -97,7 +97,7 @@ class FilmWriter:
         }
         return [*self._notes.lines(), *(f"{n} packets beside the film {what}" for what, n in counted.items() if n)]
 
-    def _plan(self, source: Reader, options: EncodeOptions) -> RemuxPlan:
+    def _plan(self, source: FilmSource, options: EncodeOptions) -> RemuxPlan:
         if source.container is None:
             return RemuxPlan(streams=(), warnings=())
         plan = plan_streams(
@@ -111,7 +111,7 @@ class FilmWriter:
             self._notes.add(line)
         return plan
 
-    def _add_streams(self, source: Reader, plan: RemuxPlan) -> None:
+    def _add_streams(self, source: FilmSource, plan: RemuxPlan) -> None:
         container = source.container
         if container is None:
             return
