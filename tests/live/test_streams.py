@@ -18,7 +18,7 @@ from tests.live.live_fakes import Painters, make_control
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.live.loop import LiveLoop
 from vidstyle.live.session import make_outputs
-from vidstyle.media import transport
+from vidstyle.media import srt
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import LiveFrame, OutputLost, PictureFormat, ReceiverAbsent, Sound, SoundFormat
 from vidstyle.media.outputs import make_output
@@ -222,8 +222,8 @@ def test_an_ffmpeg_that_talks_or_takes_nothing_does_not_hold_us_up(monkeypatch, 
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(transport, "PATIENCE", 0.5)
-    way = transport.ProgramTransport("srt://127.0.0.1:9000")
+    monkeypatch.setattr(srt, "PATIENCE", 0.5)
+    way = srt.SrtTransport("srt://127.0.0.1:9000")
     way.connect()
     assert way.write(bytes(20_000)) == 20_000
     until = time.monotonic() + 10
@@ -240,8 +240,8 @@ def test_an_srt_listener_waits_for_its_receiver(monkeypatch, tmp_path: Path) -> 
     program.write_text('#!/bin/sh\ncase "$*" in *-protocols*) echo srt;; *) sleep 1; exec cat > /dev/null;; esac\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(transport, "PATIENCE", 0.2)
-    way = transport.ProgramTransport("srt://127.0.0.1:9000?mode=listener&latency=20")
+    monkeypatch.setattr(srt, "PATIENCE", 0.2)
+    way = srt.SrtTransport("srt://127.0.0.1:9000?mode=listener&latency=20")
     way.connect()
     assert way.write(bytes(2**18)) == 2**18  # more than the pipe holds
     way.hang_up()
