@@ -1,4 +1,4 @@
-"""What engines share of the cache: a word for one that cannot be used, writing to it, and keeping what was compiled."""
+"""What engines share of the cache: its folders, writing to it, and keeping what was compiled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ MOST = 32
 """So many compiled engines of a kind are kept, those used last: some megabytes each, one for each size of picture."""
 
 
-@contextmanager
-def needed() -> Iterator[None]:
-    """An OSError within it, which is for what touches the cache, becomes a BackendError."""
+def folder(part: str) -> Path:
+    """The cache's folder for `part`. Raises BackendError if it cannot be used."""
     try:
-        yield
+        return cache_folder(part)
     except OSError as error:
         raise BackendError(
             f"the cache for compiled engines cannot be used ({error}); set VIDSTYLE_CACHE_DIR"
@@ -55,8 +54,7 @@ class KeptEngine:
 
     def __init__(self, key: Mapping[str, str | int], *, part: str, suffix: str, name: str, say: Say) -> None:
         self._key, self._name, self._say = key, name, say
-        with needed():
-            self.path = cache_folder(part) / f"{_sha256(_line(key))[:32]}{suffix}"
+        self.path = folder(part) / f"{_sha256(_line(key))[:32]}{suffix}"
 
     def read(self) -> bytes | None:
         """The engine; None without one that can be read. A damaged or foreign one is said and removed."""
@@ -84,6 +82,27 @@ class KeptEngine:
         self._say(f"the cached {self._name} is removed: {reason}")
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from making this engine meanwhile; waits for one that does.
+
+        Without a lock where none can be had: that costs a second making at most.
+        """
+        from filelock import FileLock, Timeout  # here, as OpenVINO's engines, which start at once, need no lock
+
+        from vidstyle.locks import take
+
+        lock = FileLock(self.path.with_suffix(".lock"))
+        try:
+            take(lock)
+        except Timeout:
+            self._say(f"another process is building the same {self._name}: waiting for it")
+            take(lock, timeout=-1)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _header(self, engine: bytes) -> bytes:
         return _line({**self._key, "sha256": _sha256(engine)})

@@ -20,7 +20,6 @@ import numpy as np
 
 from vidstyle.backends import engine_cache
 from vidstyle.backends.protocol import Engine, Precision, Say
-from vidstyle.cache import cache_folder
 from vidstyle.errors import BackendError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
@@ -123,8 +122,7 @@ def judge(subject: Subject, precision: Precision, open_at: OpenAt, say: Say) -> 
 
     Raises BackendError without a cache.
     """
-    with engine_cache.needed():
-        file = cache_folder("fidelity") / f"{subject.key(precision)}.json"
+    file = engine_cache.folder("fidelity") / f"{subject.key(precision)}.json"
     kept = _read(file)
     if kept is not None:
         return kept

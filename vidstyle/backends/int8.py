@@ -25,7 +25,6 @@ import numpy.typing as npt
 from vidstyle.backends import engine_cache
 from vidstyle.backends.fidelity import digest, trial_pictures
 from vidstyle.backends.protocol import Say
-from vidstyle.cache import cache_folder
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
 
@@ -70,8 +69,7 @@ def quantise(
 
     layers = fit_for_int8(model)
     name = digest([_FORMAT, openvino.__version__, network.sha256], styles)
-    with engine_cache.needed():
-        file = cache_folder("int8") / f"{name}.npy"
+    file = engine_cache.folder("int8") / f"{name}.npy"
     ranges = _read(file, layers)
     if ranges is None:
         ranges = measured(core, model, styles)

@@ -14,17 +14,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from vidstyle.backends import fidelity
+from vidstyle.backends.engine_cache import KeptEngine
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.networks.network import Network
 
 if TYPE_CHECKING:
     from vidstyle.backends.cuda_runtime import Gpu
-    from vidstyle.backends.plan_cache import PlanKey
     from vidstyle.backends.tensorrt_build import Profile
 
 OLDEST = (10, 12)
-_NEEDED = ("tensorrt", "cuda.bindings", "onnx", "filelock")
+_NEEDED = ("tensorrt", "cuda.bindings", "onnx")
 _INSTALL = "pip install 'vidstyle[tensorrt]'"
 
 
@@ -88,7 +88,6 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say
     """An engine from the kept plan if there is one that works, else from a new one."""
     import onnx
 
-    from vidstyle.backends.plan_cache import PlanFile
     from vidstyle.backends.tensorrt_build import build_plan
     from vidstyle.backends.tensorrt_engine import TensorRTEngine
     from vidstyle.backends.tensorrt_graph import typed_for_tensorrt
@@ -98,7 +97,8 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say
         return TensorRTEngine(plan, info=info, gpu=gpu, style_size=network.style_size, largest_part=part, say=say)
 
     graph = typed_for_tensorrt(onnx.load(str(network.graph)), info.precision).SerializeToString(deterministic=True)
-    kept = PlanFile(_key(graph, gpu=gpu, profile=profile, precision=info.precision), say)
+    key = _key(graph, gpu=gpu, profile=profile, precision=info.precision)
+    kept = KeptEngine(key, part="tensorrt", suffix=".plan", name="TensorRT plan", say=say)
     with kept.locked():
         plan = kept.read()
         if plan is not None:
@@ -113,21 +113,21 @@ def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say
     return start(plan)
 
 
-def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: Precision) -> PlanKey:
-    from vidstyle.backends.plan_cache import PlanKey
+def _key(graph: bytes, *, gpu: Gpu, profile: Profile, precision: Precision) -> dict[str, str | int]:
+    """All that a plan depends on: it fits one graph, one TensorRT, one kind of GPU and one system only."""
     from vidstyle.backends.tensorrt_build import OPTIMIZATION_LEVEL, WORKSPACE
 
-    return PlanKey(
-        graph=hashlib.sha256(graph).hexdigest(),
-        tensorrt=_version(),
-        system=f"{platform.system()} {platform.machine()}",
-        gpu=gpu.name,
-        capability=gpu.capability,
-        precision=precision,
-        profile=str(profile),
-        optimization_level=OPTIMIZATION_LEVEL,
-        workspace=WORKSPACE,
-    )
+    return {
+        "graph": hashlib.sha256(graph).hexdigest(),
+        "tensorrt": _version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "gpu": gpu.name,
+        "capability": gpu.capability,
+        "precision": precision,
+        "profile": str(profile),
+        "optimization_level": OPTIMIZATION_LEVEL,
+        "workspace": WORKSPACE,
+    }
 
 
 def _checked(precision: Precision) -> Precision:

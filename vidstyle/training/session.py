@@ -24,6 +24,7 @@ from vidstyle.frames import StyleVector
 from vidstyle.gatys.sheets import save_picture
 from vidstyle.gatys.stills import to_image
 from vidstyle.interrupts import StopRequest
+from vidstyle.locks import take
 from vidstyle.media.part_file import nearest_existing, writing
 from vidstyle.networks.graph import read_weights
 from vidstyle.networks.network import load_network
@@ -149,11 +150,9 @@ def _alone_in(run: Path) -> Iterator[None]:
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=0)
+        take(lock)
     except Timeout as error:
         raise UsageError(f"{run}: another training is at work here; wait or choose another --run") from error
-    except (OSError, NotImplementedError):
-        pass  # a network's file system without locks
     try:
         yield
     finally:

@@ -10,6 +10,8 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from vidstyle.locks import take
+
 _PREFIX = "studio-"
 
 
@@ -26,8 +28,7 @@ class UploadFolder:
                 _remove_if_free(left)
         self.path = root / f"{_PREFIX}{secrets.token_hex(8)}"
         self._lock = _lock(self.path)
-        with suppress(OSError, NotImplementedError):  # a file system without locks: nobody removes what others left
-            self._lock.acquire()
+        take(self._lock)
         self.path.mkdir(mode=0o700)
 
     def close(self) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import fields, replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from vidstyle.backends.plan_cache import PlanFile, PlanKey
+from vidstyle.backends.engine_cache import KeptEngine
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import BackendError
 
-KEY = PlanKey(
-    graph="abc",
-    tensorrt="11.4.0",
-    system="Linux x86_64",
-    gpu="Fake GPU",
-    capability="9.0",
-    precision="fp16",
-    profile="1x16x16x3",
-    optimization_level=3,
-    workspace=1024,
-)
+KEY: dict[str, str | int] = {
+    "graph": "abc",
+    "tensorrt": "11.4.0",
+    "system": "Linux x86_64",
+    "gpu": "Fake GPU",
+    "capability": "9.0",
+    "precision": "fp16",
+    "profile": "1x16x16x3",
+    "optimization_level": 3,
+    "workspace": 1024,
+}
+
+
+def kept_plan(say: Say, key: Mapping[str, str | int] = KEY) -> KeptEngine:
+    return KeptEngine(key, part="tensorrt", suffix=".plan", name="TensorRT plan", say=say)
 
 
 @pytest.fixture
@@ -33,27 +38,27 @@ def said() -> list[str]:
 
 def test_round_trip(said: list[str]) -> None:
     plan = bytes(range(256)) * 3 + b"\n{}\n"
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     assert kept.read() is None
     kept.write(plan)
-    assert PlanFile(KEY, said.append).read() == plan
+    assert kept_plan(said.append).read() == plan
     assert [file.name for file in kept.path.parent.iterdir()] == [kept.path.name]
     assert said == []
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(PlanKey)])
+@pytest.mark.parametrize("field", KEY)
 def test_everything_in_the_key_counts(said: list[str], field: str) -> None:
-    value = getattr(KEY, field)
-    other = replace(KEY, **{field: value + 1 if isinstance(value, int) else value + "x"})
-    PlanFile(KEY, said.append).write(b"plan")
-    assert PlanFile(other, said.append).read() is None
+    value = KEY[field]
+    other = KEY | {field: value + 1 if isinstance(value, int) else value + "x"}
+    kept_plan(said.append).write(b"plan")
+    assert kept_plan(said.append, other).read() is None
 
 
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-1], lambda b: b"", lambda b: b + b"x", lambda b: b.replace(b"11.4", b"11.3")]
 )
 def test_damaged_file_is_said_and_removed(said: list[str], damage: object) -> None:
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     kept.write(b"plan")
     kept.path.write_bytes(damage(kept.path.read_bytes()))  # type: ignore[operator]
     assert kept.read() is None
@@ -64,7 +69,7 @@ def test_damaged_file_is_said_and_removed(said: list[str], damage: object) -> No
 def test_reader_never_sees_half_a_plan(said: list[str]) -> None:
     """While one plan replaces another, every read gives one of them whole."""
     plans = [bytes([i]) * 300_000 for i in range(2)]
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     kept.write(plans[0])
     stop = threading.Event()
 
@@ -90,7 +95,7 @@ def test_lock_waits_and_says_so(said: list[str]) -> None:
         said.append(line)
         waits.set()
 
-    kept = PlanFile(KEY, say)
+    kept = kept_plan(say)
     other = FileLock(kept.path.with_suffix(".lock"))
     order = []
     other.acquire()
@@ -110,7 +115,7 @@ def test_lock_waits_and_says_so(said: list[str]) -> None:
 
 
 def test_lock_is_free_after_an_error(said: list[str]) -> None:
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     with pytest.raises(RuntimeError), kept.locked():
         raise RuntimeError
     with kept.locked():
@@ -124,7 +129,7 @@ def test_a_plan_is_taken_and_built_where_no_lock_can_be_had(said: list[str], mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(FileLock, "acquire", denied)
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     with kept.locked():
         kept.write(b"plan")
     with kept.locked():
@@ -136,7 +141,7 @@ def test_full_disk_costs_only_the_plan(said: list[str], monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    kept = PlanFile(KEY, said.append)
+    kept = kept_plan(said.append)
     monkeypatch.setattr("vidstyle.backends.engine_cache.Path.replace", full)
     kept.write(b"plan")
     assert "No space left" in said[0]
@@ -148,4 +153,4 @@ def test_unusable_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     blocked.write_text("")
     monkeypatch.setenv("VIDSTYLE_CACHE_DIR", str(blocked))
     with pytest.raises(BackendError, match="set VIDSTYLE_CACHE_DIR"):
-        PlanFile(KEY, print)
+        kept_plan(print)
