@@ -24,12 +24,10 @@ class FakeEngine:
 
     @property
     def info(self) -> EngineInfo:
-        s = self.spec
-        return EngineInfo(backend="fake", device="CPU", precision="fp32", width=s.width, height=s.height, batch=s.batch)
+        return self.spec.built(backend="fake", device="CPU", precision="fp32")
 
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
-        assert images.shape[1:] == (self.spec.height, self.spec.width, 3)
-        assert len(images) <= self.spec.batch
+        self.info.check(images.shape)
         return self.paint(images, style)
 
     def close(self) -> None:

@@ -114,14 +114,7 @@ def _compile(
         ready = compiled(core, model, device, config, key=key, say=say)
     except (RuntimeError, MemoryError) as error:
         raise translated(error, f"OpenVINO cannot compile {network.name} for {device}") from error
-    info = EngineInfo(
-        backend=OpenVino.name,
-        device=device,
-        precision=precision,
-        width=spec.width,
-        height=spec.height,
-        batch=spec.batch,
-    )
+    info = spec.built(backend=OpenVino.name, device=device, precision=precision)
     return OpenVinoEngine(ready, info, unfolds=unfolds)
 
 
@@ -146,7 +139,9 @@ class OpenVinoEngine:
 
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32; N is at most `info.batch`."""
-        self._check(images)
+        if self._compiled is None:
+            raise BackendError("this engine is closed")
+        self._info.check(images.shape)
         images = np.require(images, requirements=["C", "W"])  # OpenVINO refuses to share what is read-only
         style = np.require(style, np.float32, requirements=["C", "W"])
         painted = np.empty_like(images)
@@ -168,14 +163,6 @@ class OpenVinoEngine:
         """Give back the compiled network; a second call does nothing."""
         self._requests.clear()
         self._compiled = None
-
-    def _check(self, images: ImageArray) -> None:
-        info = self._info
-        if self._compiled is None:
-            raise BackendError("this engine is closed")
-        if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
-            expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
-            raise ValueError(f"images are {images.shape}; this engine takes {expected}")
 
     def _start(self, number: int, image: ImageArray, painted: ImageArray, style: StyleVector) -> None:
         """Have a request read and write the arrays' own memory; the caller keeps them alive."""

@@ -47,6 +47,17 @@ class EngineSpec:
     latency: bool = False
     tile: bool = False
 
+    def built(self, *, backend: str, device: str, precision: Precision) -> EngineInfo:
+        """What an engine for these frames is."""
+        return EngineInfo(
+            backend=backend,
+            device=device,
+            precision=precision,
+            width=self.width,
+            height=self.height,
+            batch=self.batch,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
@@ -58,6 +69,12 @@ class EngineInfo:
     width: int
     height: int
     batch: int
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless the engine takes images of this shape."""
+        if shape[1:] != (self.height, self.width, 3) or not 1 <= shape[0] <= self.batch:
+            expected = f"1 to {self.batch} frames of {self.width}x{self.height}"
+            raise ValueError(f"images are {tuple(shape)}; this engine takes {expected}")
 
 
 class Engine(Protocol):

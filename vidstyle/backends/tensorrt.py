@@ -66,12 +66,15 @@ class TensorRT:
         cuda_runtime.use(gpu)
         profile = Profile.for_frames(spec.width, spec.height)
 
+        def built(spec: EngineSpec, precision: Precision) -> EngineInfo:
+            return spec.built(backend=self.name, device=f"cuda:{gpu.index}", precision=precision)
+
         def open_at(precision: Precision, width: int, height: int) -> Engine:
             if precision == "fp32":
                 return open_reference(network, width, height)
             # Small frames through the very plan that will run: one for other sizes has other kernels.
             small = replace(spec, width=width, height=height, batch=1)
-            return _open(network, _info(small, gpu, precision), gpu=gpu, profile=profile, say=say)
+            return _open(network, built(small, precision), gpu=gpu, profile=profile, say=say)
 
         subject = fidelity.Subject(
             network=network, backend=self.name, device=gpu.name, versions=f"{_version()} {gpu.capability} {profile}"
@@ -81,7 +84,7 @@ class TensorRT:
         else:
             precision = _checked(spec.precision)
             fidelity.warn_if_unfaithful(subject, precision, open_at, say)
-        return _open(network, _info(spec, gpu, precision), gpu=gpu, profile=profile, say=say)
+        return _open(network, built(spec, precision), gpu=gpu, profile=profile, say=say)
 
 
 def _open(network: Network, info: EngineInfo, *, gpu: Gpu, profile: Profile, say: Say) -> Engine:
@@ -134,17 +137,6 @@ def _checked(precision: Precision) -> Precision:
     if precision not in ("fp16", "fp32"):
         raise BackendError(f"TensorRT has precisions fp16 and fp32 here, not {precision}")
     return precision
-
-
-def _info(spec: EngineSpec, gpu: Gpu, precision: Precision) -> EngineInfo:
-    return EngineInfo(
-        backend=TensorRT.name,
-        device=f"cuda:{gpu.index}",
-        precision=precision,
-        width=spec.width,
-        height=spec.height,
-        batch=spec.batch,
-    )
 
 
 def _choose(devices: list[Gpu], wanted: str) -> Gpu:

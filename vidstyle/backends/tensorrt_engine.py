@@ -90,12 +90,9 @@ class TensorRTEngine:
         self._stack.close()
 
     def _check(self, images: ImageArray, style: StyleVector) -> None:
-        info = self._info
         if not self._lanes:
             raise BackendError("this engine is closed")
-        if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
-            expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
-            raise ValueError(f"images are {images.shape}; this engine takes {expected}")
+        self._info.check(images.shape)
         if self._style_size and style.shape != (self._style_size,):
             raise ValueError(f"the style is {style.shape}; this engine takes ({self._style_size},)")
 

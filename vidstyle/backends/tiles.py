@@ -64,14 +64,7 @@ class TiledEngine:
 
     def __init__(self, network: Network, spec: EngineSpec, architecture: Architecture) -> None:
         stride = architecture.stride
-        self._info = EngineInfo(
-            backend="openvino",
-            device="CPU",
-            precision="fp32",
-            width=spec.width,
-            height=spec.height,
-            batch=spec.batch,
-        )
+        self._info = spec.built(backend="openvino", device="CPU", precision="fp32")
         height, width = (max(2 * stride, -(-side // stride) * stride) for side in (spec.height, spec.width))
         largest = LARGEST_TILE // stride * stride
         self._sides, self._tile = (height, width), (min(largest, height), min(largest, width))
@@ -84,9 +77,7 @@ class TiledEngine:
 
     def run(self, images: ImageArray, style: StyleVector) -> ImageArray:
         """Paint `images` (N, H, W, 3) uint8 RGB in the style (S,) float32."""
-        info = self._info
-        if images.shape[1:] != (info.height, info.width, 3):
-            raise ValueError(f"images are {images.shape}; this engine takes frames of {info.width}x{info.height}")
+        self._info.check(images.shape)
         return np.stack([self._paint(image, style) for image in images])
 
     def close(self) -> None:

@@ -97,14 +97,7 @@ class Torch:
 
 def _open(network: Network, spec: EngineSpec, *, device: str, precision: Precision) -> Engine:
     assert network.architecture is not None
-    info = EngineInfo(
-        backend=Torch.name,
-        device=device,
-        precision=precision,
-        width=spec.width,
-        height=spec.height,
-        batch=spec.batch,
-    )
+    info = spec.built(backend=Torch.name, device=device, precision=precision)
     with translated_errors(f"PyTorch cannot load {network.name} on {device}"):
         return TorchEngine(_painting(network, info), info, network.architecture)
 
@@ -137,18 +130,16 @@ class TorchEngine:
         """The same of a tensor, made in its device's default stream; on the engine's device nothing is uploaded."""
         import torch
 
-        info = self._info
         if self._painting is None:
             raise BackendError("this engine is closed")
-        if images.shape[1:] != (info.height, info.width, 3) or not 1 <= len(images) <= info.batch:
-            expected = f"1 to {info.batch} frames of {info.width}x{info.height}"
-            raise ValueError(f"images are {tuple(images.shape)}; this engine takes {expected}")
+        self._info.check(images.shape)
         vector = torch.from_numpy(np.require(style, np.float32, requirements=["C", "W"]))
         with translated_errors("PyTorch failed to run"), torch.inference_mode():
             if self._replay is not None:
                 painted = self._replay(images, vector)
             else:
-                painted = self._painting(images.to(info.device), vector.to(info.device)).cpu()
+                device = self._info.device
+                painted = self._painting(images.to(device), vector.to(device)).cpu()
             result: ImageArray = painted.numpy()
             return result
 
