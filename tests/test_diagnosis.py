@@ -43,7 +43,7 @@ def test_the_versions_of_all_that_the_core_needs_are_told() -> None:
 
 
 def test_gpus_are_named_as_flags_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidstyle.backends.torch.nvidia_gpus", lambda: ["GPU A", "GPU B"])
+    monkeypatch.setattr("vidstyle.backends.gpu.nvidia_gpus", lambda: ["GPU A", "GPU B"])
     found = {finding.name: finding.text for finding in diagnosis._devices()}
     assert (found["cuda:0"], found["cuda:1"]) == ("GPU A", "GPU B")
 

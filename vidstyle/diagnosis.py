@@ -120,7 +120,7 @@ def _devices() -> Iterator[Finding]:
     for name in core.available_devices:
         text = f"{core.get_property(name, 'FULL_DEVICE_NAME')} (OpenVINO)"
         yield Finding(topic="devices", name=name, state="ok", text=text)
-    from vidstyle.backends.torch import accelerator, nvidia_gpus
+    from vidstyle.backends.gpu import accelerator, nvidia_gpus
 
     for number, name in enumerate(nvidia_gpus()):
         yield Finding(topic="devices", name=f"cuda:{number}", state="ok", text=name)

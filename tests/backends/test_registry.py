@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vidstyle.backends import registry, torch
+from vidstyle.backends import gpu, registry
 from vidstyle.backends.protocol import Availability, EngineSpec
 from vidstyle.backends.tiles import TiledEngine
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
@@ -35,7 +35,7 @@ class FakeBackend:
 def backends(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeBackend]:
     fakes = {name: FakeBackend(name) for name in registry.BACKENDS}
     monkeypatch.setattr(registry, "get_backend", lambda name: fakes[name])
-    monkeypatch.setattr(torch, "accelerator", lambda: None)
+    monkeypatch.setattr(gpu, "accelerator", lambda: None)
     return fakes
 
 
@@ -58,7 +58,7 @@ def test_torch_goes_before_openvino_only_with_a_gpu(
 ) -> None:
     backends["tensorrt"].ok = False
     assert open_(library, "auto")[0] == "openvino's engine"
-    monkeypatch.setattr(torch, "accelerator", lambda: "cuda")
+    monkeypatch.setattr(gpu, "accelerator", lambda: "cuda")
     assert open_(library, "auto")[0] == "torch's engine"
     on_cpu = EngineSpec(width=32, height=32, device="CPU")
     engine, _ = registry.open_engine(library.network("live"), on_cpu, backend="auto", say=lambda line: None)

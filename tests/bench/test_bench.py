@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from vidstyle.backends import cpu, torch
+from vidstyle.backends import cpu, gpu
 from vidstyle.bench import cases, loop, report, steady, worker
 from vidstyle.bench.cases import PEER, Case, Timing
 from vidstyle.bench.plot import bars
@@ -43,7 +43,7 @@ def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     def processor(cpuinfo: str | None = None, *, bf16: bool = False) -> cpu.Processor:
         return cpu.Processor(model="x", threads=2, amx=bf16, bf16=bf16, hidden_tiles=False, limit=None)
 
-    monkeypatch.setattr(torch, "accelerator", lambda: None)
+    monkeypatch.setattr(gpu, "accelerator", lambda: None)
     monkeypatch.setattr(cpu, "processor", processor)
     plain = cases.plan(["live"], [360, 720], isas=["AVX2"])
     engines = [
@@ -53,13 +53,13 @@ def test_the_plan_fits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     found_plain = [(c.height, c.engine, c.precision, c.isa) for c in plain]
     assert found_plain == [(height, *engine) for height in (360, 720) for engine in engines]
     monkeypatch.setattr(cpu, "processor", lambda cpuinfo=None: processor(bf16=True))
-    monkeypatch.setattr(torch, "accelerator", lambda: "cuda")
+    monkeypatch.setattr(gpu, "accelerator", lambda: "cuda")
     found = {(c.engine, c.precision) for c in cases.plan(["live"], [360], peer=False)}
     assert found >= {("openvino", "bf16"), ("torch", "fp16"), ("torch", "fp32")}
 
 
 def test_the_machine_is_named_with_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "nvidia_gpus", lambda: ["GPU A", "GPU B"])
+    monkeypatch.setattr(gpu, "nvidia_gpus", lambda: ["GPU A", "GPU B"])
     assert "GPU A, " in report.this_machine()
 
 
@@ -93,7 +93,7 @@ def test_without_pytorch_the_rest_is_measured(
     def time_loop(folder: Path, *, size: tuple[int, int], frames: int, peer: bool) -> None:
         assert not peer
 
-    monkeypatch.setattr(torch, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(gpu, "NEEDED", ("no_such_package",))
     monkeypatch.setattr(cases, "measure", lambda case, *, seconds: Timing(case=case, best=2, median=2))
     monkeypatch.setattr(loop, "time_loop", time_loop)
     monkeypatch.setattr(loop, "time_starts", lambda folder: [])

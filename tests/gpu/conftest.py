@@ -47,7 +47,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     availability = get_backend(name).available()
     if name == "torch":
-        from vidstyle.backends.torch import accelerator
+        from vidstyle.backends.gpu import accelerator
 
         if accelerator() != "cuda":
             pytest.skip(f"torch: {availability.reason}")

@@ -22,7 +22,7 @@ from tests.conftest import numbered_picture
 from tests.media.reading import set_display_matrix, write_film
 from tests.media.test_reader import interlaced_film
 from vidstyle import painter
-from vidstyle.backends import torch as torch_backend
+from vidstyle.backends import gpu
 from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.frames import DeviceFrame, Frame
 from vidstyle.media import nvdec
@@ -211,7 +211,7 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not nvdec.availability().ok
     with pytest.raises(BackendError, match="no NVIDIA GPU with its driver here; use --decode cpu"):
         nvdec.gpu("auto")
-    monkeypatch.setattr(torch_backend, "nvidia_gpus", lambda: ["a GPU"])
+    monkeypatch.setattr(gpu, "nvidia_gpus", lambda: ["a GPU"])
     assert "needs a PyTorch built for CUDA" in nvdec.availability().reason
     monkeypatch.setattr(nvdec, "accelerator", lambda: "cuda")
     assert nvdec.availability().ok
@@ -219,7 +219,7 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         nvdec.gpu("cpu")
     monkeypatch.setattr(nvdec, "hwdevices_available", lambda: ["vaapi"])
     assert nvdec.availability().reason == "this build of PyAV has no CUDA"
-    monkeypatch.setattr(torch_backend, "_NEEDED", ("torch", "no_such_package"))
+    monkeypatch.setattr(gpu, "NEEDED", ("torch", "no_such_package"))
     assert "no_such_package not installed" in nvdec.availability().reason
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
+from vidstyle.backends import gpu
 from vidstyle.backends.protocol import Availability, Backend, Engine, EngineSpec, Say
 from vidstyle.cache import tell_stand_in
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
@@ -82,10 +83,8 @@ def survey() -> list[tuple[str, Availability]]:
 
 def auto_order(device: str = "auto") -> Sequence[str]:
     """The order in which `auto` tries: PyTorch before OpenVINO only for a GPU that OpenVINO cannot use."""
-    from vidstyle.backends.torch import accelerator
-
-    gpu = accelerator()
-    if gpu and (device == "auto" or device.lower().startswith(gpu)):
+    found = gpu.accelerator()
+    if found and (device == "auto" or device.lower().startswith(found)):
         return ("tensorrt", "torch", "openvino")
     return ("tensorrt", "openvino", "torch")
 

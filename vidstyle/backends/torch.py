@@ -7,19 +7,14 @@ else fp32.
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
-import platform
-import re
-import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidstyle.backends import cpu, fidelity
+from vidstyle.backends import cpu, fidelity, gpu
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
@@ -31,28 +26,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-_NEEDED = ("torch", "onnx")
 _INSTALL = "pip install 'vidstyle[torch]'"
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed")
 
 _recording = threading.Lock()
 """Held while a CUDA graph is recorded: what waits for the whole GPU, in any thread, is an error meanwhile."""
-
-
-def accelerator() -> str | None:
-    """The kind of GPU PyTorch would use, "cuda" or "mps", found without importing PyTorch; else None."""
-    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        return None
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "mps"
-    return "cuda" if _built_for_cuda() and nvidia_gpus() else None
-
-
-def missing_cuda() -> str:
-    """Why `accelerator` finds no "cuda", in words."""
-    if nvidia_gpus():
-        return "the NVIDIA GPU here needs a PyTorch built for CUDA, see https://pytorch.org/get-started/locally"
-    return "no NVIDIA GPU with its driver here"
 
 
 class Torch:
@@ -62,10 +40,10 @@ class Torch:
 
     def available(self) -> Availability:
         """Whether the packages are here; the reason names the kind of device."""
-        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+        missing = [name for name in gpu.NEEDED if importlib.util.find_spec(name) is None]
         if missing:
             return Availability(ok=False, reason=f"{', '.join(missing)} not installed; install it with: {_INSTALL}")
-        return Availability(ok=True, reason=f"on {accelerator() or f'cpu; {missing_cuda()}'}")
+        return Availability(ok=True, reason=f"on {gpu.accelerator() or f'cpu; {gpu.missing_cuda()}'}")
 
     def load(self, network: Network, spec: EngineSpec, say: Say) -> Engine:
         """Put the weights of `network` on the device. Raises BackendError or OutOfMemory."""
@@ -238,7 +216,7 @@ def find_device(wanted: str) -> str:
     """PyTorch's full name of a device, "cuda:0" for "cuda" or, if that is best, "auto". Raises BackendError."""
     import torch
 
-    name = (accelerator() or "cpu") if wanted == "auto" else wanted.lower()
+    name = (gpu.accelerator() or "cpu") if wanted == "auto" else wanted.lower()
     kind, _, index = name.partition(":")
     number = int(index or 0) if index.isdecimal() or not index else None
     if kind == "cuda" and number is not None and number < torch.cuda.device_count():
@@ -264,31 +242,6 @@ def _checked(device: str, wanted: Precision) -> Precision:
     if wanted == "int8" or slow:
         raise BackendError(f"PyTorch runs no {wanted} on {device} here; use --precision auto")
     return wanted
-
-
-def nvidia_gpus() -> list[str]:
-    """The names of the GPUs that NVIDIA's driver shows, "cuda:0" first, asked through its own library."""
-    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(library)
-    except OSError:  # no driver: the ordinary case of a machine without such a GPU
-        return []
-    count, device, name = ctypes.c_int(0), ctypes.c_int(0), ctypes.create_string_buffer(256)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return []
-    found = []
-    for number in range(count.value):
-        driver.cuDeviceGet(ctypes.byref(device), number)
-        driver.cuDeviceGetName(name, len(name), device)
-        found.append(name.value.decode(errors="replace"))
-    return found
-
-
-def _built_for_cuda() -> bool:
-    """Whether this PyTorch is, by its own list of versions: PyPI's for Windows is not, even beside an NVIDIA GPU."""
-    package = importlib.util.find_spec("torch")
-    versions = Path(package.origin if package and package.origin else "").with_name("version.py")
-    return versions.is_file() and not re.search(r"^cuda\b.*= *None", versions.read_text("utf-8"), re.MULTILINE)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vidstyle.backends import cpu
+from vidstyle.backends import cpu, gpu
 from vidstyle.errors import BackendError
 
 SIZES = {360: (640, 360), 720: (1280, 720), 1080: (1920, 1080)}
@@ -69,7 +69,6 @@ class Timing:
 def plan(networks: Sequence[str], sizes: Sequence[int], *, isas: Sequence[str] = (), peer: bool = True) -> list[Case]:
     """Every network at every size with each engine and precision worth measuring on this machine."""
     from vidstyle.backends.registry import get_backend
-    from vidstyle.backends.torch import accelerator
 
     found = cpu.processor()
     engines: list[tuple[str, str, str]] = [("openvino", "fp32", "")]
@@ -79,7 +78,7 @@ def plan(networks: Sequence[str], sizes: Sequence[int], *, isas: Sequence[str] =
     engines += [("openvino", precision, isa) for isa in isas for precision in ("fp32", "int8")]
     if get_backend("torch").available().ok:
         engines.append(("torch", "fp32", ""))
-    if accelerator():
+    if gpu.accelerator():
         engines.append(("torch", "fp16", ""))
         if get_backend("tensorrt").available().ok:
             engines.append(("tensorrt", "fp16", ""))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from vidstyle.backends import cpu
+from vidstyle.backends import cpu, gpu
 from vidstyle.bench.cases import PEER, Timing
 from vidstyle.bench.loop import LoopTiming, StartTiming
 from vidstyle.bench.steady import SteadyTiming
@@ -44,11 +44,9 @@ class Results:
 
 def this_machine() -> str:
     """The processor, and the GPU that would be used."""
-    from vidstyle.backends.torch import accelerator, nvidia_gpus
-
     found = cpu.processor()
     offers = "AMX" if found.amx else "bf16" if found.bf16 else "no bf16"
-    gpus = ["Apple's GPU"] if accelerator() == "mps" else nvidia_gpus()[:1]
+    gpus = ["Apple's GPU"] if gpu.accelerator() == "mps" else gpu.nvidia_gpus()[:1]
     return ", ".join([found.model, f"{found.threads} threads", offers, *gpus, platform.system()])
 
 

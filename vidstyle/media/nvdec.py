@@ -20,8 +20,9 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidstyle.backends.gpu import accelerator, missing_cuda
 from vidstyle.backends.protocol import Availability
-from vidstyle.backends.torch import Torch, accelerator, find_device, missing_cuda, translated_errors
+from vidstyle.backends.torch import Torch, find_device, translated_errors
 from vidstyle.errors import BackendError
 from vidstyle.frames import DeviceFrame, VideoInfo
 from vidstyle.media.colour import frames_colour, source_colour
