@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,13 +38,18 @@ def film(tmp_path: Path) -> Path:
 def test_a_new_name_is_accepted(tmp_path: Path, film: Path) -> None:
     check_target(film, tmp_path / "out.mp4")
     check_target("-", tmp_path / "out %05.mkv")
+    check_target(None, tmp_path / "new" / "f_%04d.png")  # the writer of pictures makes the folder
 
 
 def test_what_exists_is_replaced_only_on_request(tmp_path: Path, film: Path) -> None:
     (tmp_path / "out.mp4").touch()
     with pytest.raises(OutputError, match="-y"):
         check_target(film, tmp_path / "out.mp4")
+    with pytest.raises(OutputError, match="-y"):
+        check_file(tmp_path / "out.mp4", overwrite=False)
     check_target(film, tmp_path / "out.mp4", overwrite=True)
+    check_target("rtmp://example/film", tmp_path / "out.mp4", overwrite=True)
+    check_file(tmp_path / "out.mp4", overwrite=True)
 
 
 @posix
@@ -74,6 +80,7 @@ def test_an_existing_sequence_is_replaced_only_on_request(tmp_path: Path) -> Non
         check_target(None, tmp_path / "f_%04d.png")
     check_target(None, tmp_path / "f_%04d.png", overwrite=True)
     check_target(None, tmp_path / "g_%04d.png")
+    check_target(None, tmp_path / "f_%d_%d.png")
 
 
 @pytest.mark.parametrize(("name", "said"), [("missing/out.mp4", "no folder"), ("", "is a folder")])
@@ -100,6 +107,14 @@ def test_standard_output_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         check_target(None, "-")
 
 
+def test_a_film_is_not_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as terminal:
+        terminal.setattr(sys.stdout, "isatty", lambda: True)
+        with pytest.raises(UsageError, match="redirect it"):
+            check_target(None, "-")
+    check_target(None, "-")
+
+
 @posix
 @pytest.mark.parametrize("length", [252, 300])
 def test_a_name_too_long_for_the_system_is_refused(tmp_path: Path, length: int) -> None:
@@ -114,6 +129,11 @@ def test_a_folder_to_be_made_behind_such_a_link_or_name_is_refused(tmp_path: Pat
     for folder in (tmp_path / "loop" / "new", tmp_path / ("n" * 300)):
         with pytest.raises(OutputError, match="cannot be written"):
             check_writable(folder, made=True)
+
+
+def test_a_folder_to_be_made_below_a_file_is_refused(film: Path) -> None:
+    with pytest.raises(OutputError, match=f"no folder {re.escape(str(film))};"):
+        check_writable(film / "new", made=True)
 
 
 @posix
@@ -140,7 +160,13 @@ def test_a_suffix_that_means_no_film_is_refused(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize(
     ("name", "picture", "sequence"),
-    [("a.png", True, False), ("a_%04d.png", False, True), ("a_%d.JPG", False, True), ("50%_off.mp4", False, False)],
+    [
+        ("a.png", True, False),
+        ("a_%04d.png", False, True),
+        ("a_%d.JPG", False, True),
+        ("50%_off.mp4", False, False),
+        ("my%20dog.png", True, False),
+    ],
 )
 def test_names_tell_pictures_from_sequences(name: str, picture: bool, sequence: bool) -> None:
     assert (is_picture(name), is_sequence(name)) == (picture, sequence)

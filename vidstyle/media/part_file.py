@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import stat
 import sys
@@ -16,31 +15,23 @@ import av
 
 from vidstyle.errors import OutputError, UsageError
 from vidstyle.media.containers import PICTURE_SUFFIXES, container_for
+from vidstyle.media.numbered import numbered_name
 
 if sys.platform != "win32":
     import fcntl
 
 STDOUT = "-"
-_NUMBER = re.compile(r"%0?(\d*)d")
 
 
 def is_sequence(target: str | Path) -> bool:
     """Whether the name is a pattern for numbered pictures, such as out_%04d.png."""
     path = Path(target)
-    return path.suffix.lower() in PICTURE_SUFFIXES and _NUMBER.search(path.name) is not None
+    return path.suffix.lower() in PICTURE_SUFFIXES and numbered_name(path) is not None
 
 
 def is_picture(target: str | Path) -> bool:
     """Whether the name is that of a single picture."""
     return Path(target).suffix.lower() in PICTURE_SUFFIXES and not is_sequence(target)
-
-
-def sequence_members(pattern: Path) -> list[Path]:
-    """The files that exist under the pattern's name, whatever their numbers."""
-    head, tail = (re.escape(part) for part in re.split(_NUMBER, pattern.name, maxsplit=1)[::2])
-    name = re.compile(f"{head}\\d+{tail}")
-    folder = pattern.parent
-    return sorted(p for p in folder.iterdir() if name.fullmatch(p.name)) if folder.is_dir() else []
 
 
 def part_path(target: Path) -> Path:
@@ -81,11 +72,17 @@ def check_file(path: Path, *, overwrite: bool) -> None:
 def _check_place(path: Path, *, overwrite: bool, advice: str) -> None:
     """Refuse a folder that is missing or cannot be written to, and what exists already."""
     check_writable(part_path(path).parent, made=is_sequence(path))  # pictures' writer makes what is missing
-    existing = sequence_members(path)[:1] if is_sequence(path) else [path] if path.exists() else []
-    if existing and not overwrite and not _is_special(path):
-        raise OutputError(f"{existing[0]} exists already; {advice}")
+    if not overwrite and (existing := _existing(path)) and not _is_special(existing):
+        raise OutputError(f"{existing} exists already; {advice}")
     if not (is_sequence(path) or _is_special(path)):
         _check_unclaimed(path)
+
+
+def _existing(path: Path) -> Path | None:
+    """The file of this name, or the first of a sequence's."""
+    if is_sequence(path) and (name := numbered_name(path)):
+        return next((picture for _, picture in name.existing()), None) if path.parent.is_dir() else None
+    return path if path.exists() else None
 
 
 def _check_name(path: Path) -> None:

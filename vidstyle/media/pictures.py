@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,7 +15,8 @@ from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
-from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, sequence_members
+from vidstyle.media.numbered import numbered_name
+from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, writing
 from vidstyle.media.protocol import CopiedPacket, FilmSource
 from vidstyle.media.shape import pixel_aspect
 
@@ -60,11 +60,11 @@ class PictureWriter:
         """Make the folder that a sequence needs. Raises UsageError, OutputError."""
         info = source.info
         self._target = target
-        self._sequence = is_sequence(target)
+        self._numbered = numbered_name(target) if is_sequence(target) else None
         self._form = _FORMATS[target.suffix.lower()]
         self._warnings: list[str] = []
         self._part: PartFile | None = None
-        self._names: set[str] = set()
+        self._written: set[Path] = set()
         self._closed = False
         self._first_number, self._apart = info.first_number, info.time_base
         self._last: Fraction | None = None
@@ -81,12 +81,11 @@ class PictureWriter:
         self._pixel_aspect = pixel_aspect(info, size)
         if self._pixel_aspect != 1 and self._form.encoder not in _TELL_ASPECT:
             self._warnings.append(f"pixels are not square ({self._pixel_aspect}): {target.suffix} files cannot say so")
-        self._older = sequence_members(target) if self._sequence else []
-        if self._sequence:
-            try:
+        self._older: list[Path] = []
+        if self._numbered:
+            with writing(target.parent):
                 target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise output_error(error, target.parent) from error
+                self._older = [path for _, path in self._numbered.existing()]
 
     def _refuse(self, source: FilmSource, options: EncodeOptions, size: tuple[int, int]) -> None:
         suffix = self._target.suffix.lower()
@@ -107,7 +106,7 @@ class PictureWriter:
 
     @property
     def frames_written(self) -> int:
-        return len(self._names)
+        return len(self._written)
 
     @property
     def warnings(self) -> list[str]:
@@ -115,21 +114,20 @@ class PictureWriter:
 
     def write(self, frame: Frame) -> None:
         """Write one picture. Raises OutputError."""
-        if not self._sequence and self._names:
+        if not self._numbered and self._written:
             raise OutputError(_too_many(self._target))
-        name = _numbered(self._target.name, self._number(frame)) if self._sequence else self._target.name
-        part = PartFile(self._target.with_name(name))
+        part = PartFile(self._numbered.path(self._number(frame)) if self._numbered else self._target)
         try:
             part.create()
             part.path.write_bytes(self._encode(frame))
         except (av.error.FFmpegError, OSError) as error:
             part.discard()
             raise output_error(error, part.target) from error
-        if self._sequence:
+        if self._numbered:
             part.commit()
         else:
             self._part = part
-        self._names.add(name)
+        self._written.add(part.target)
         if self._last is not None:
             self._lasted.add(frame.time - self._last)
         self._last = frame.time
@@ -137,7 +135,7 @@ class PictureWriter:
     def _number(self, frame: Frame) -> int:
         """Pictures that were numbered keep their numbers, which are all that is known of their times."""
         if self._first_number is None:
-            return len(self._names) + 1
+            return len(self._written) + 1
         return self._first_number + round(frame.time / self._apart)
 
     def _encode(self, frame: Frame) -> bytes:
@@ -168,15 +166,15 @@ class PictureWriter:
         part, self._part = self._part, None
         if part is not None:
             part.commit() if commit else part.discard()
-        elif commit and not self._names:
+        elif commit and not self._written:
             raise OutputError(f"no picture was written to {self._target}")
-        if commit and self._sequence:
+        if commit and self._numbered:
             self._say_what_remains()
             if self._lasted and self._first_number is None and max(self._lasted) - min(self._lasted) > _NOT_SEEN:
                 self._warnings.append("frames did not all last as long: numbered pictures cannot say so")
 
     def _say_what_remains(self) -> None:
-        rest = [path for path in self._older if path.name not in self._names]
+        rest = [path for path in self._older if path not in self._written]
         if rest:
             self._warnings.append(f"{len(rest)} older pictures of the same pattern remain, from {rest[0].name} on")
 
@@ -196,8 +194,3 @@ def refuse_several(target: Path, frames: int | None) -> None:
 def _too_many(target: Path) -> str:
     pattern = f"{target.stem}_%04d{target.suffix}"
     return f"{target} holds one picture and the film has more; name a sequence, such as {pattern}"
-
-
-def _numbered(pattern: str, number: int) -> str:
-    """`out_%04d.png` and 7 as out_0007.png; other percent signs are just characters."""
-    return re.sub(r"%0?(\d*)d", lambda width: f"{number:0{width[1] or 1}d}", pattern, count=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from vidstyle.errors import InputError
 from vidstyle.frames import Frame, VideoInfo
 from vidstyle.media.notes import Notes
+from vidstyle.media.numbered import numbered_name
 from vidstyle.media.protocol import CopiedPacket, Reader
 from vidstyle.media.scale import resize
 from vidstyle.media.window import TimeWindow
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 SEQUENCE_RATE = Fraction(25)
 """Frames a second of numbered pictures, which have no time of their own, unless told otherwise."""
-
-_PATTERN = re.compile(r"%(0\d+)?d")
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,13 @@ def find_sequence(source: str | Path) -> Sequence | None:
     Raises InputError if it is a pattern and nothing matches it, or two pictures have one number (f_1.png, f_01.png).
     """
     path = Path(source)
-    parts = _PATTERN.split(path.name)
-    if len(parts) != 3 or path.exists():
+    name = numbered_name(path)
+    if name is None or path.exists():
         return None
-    before, width, after = parts
-    digits = rf"\d{{{int(width)},}}" if width else r"\d+"
-    name = re.compile(rf"{re.escape(before or '')}({digits}){re.escape(after or '')}")
     try:
-        matches = [(name.fullmatch(entry.name), entry) for entry in path.parent.iterdir()]
+        found = name.existing()
     except OSError as error:
         raise InputError(f"cannot read '{source}': {error.strerror}") from error
-    found = sorted((int(match[1]), entry) for match, entry in matches if match)
     if not found:
         raise InputError(f"cannot read '{source}': no picture in '{path.parent}' has such a name")
     for (number, one), (next_number, other) in pairwise(found):
