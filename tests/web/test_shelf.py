@@ -18,6 +18,7 @@ from tests.web.conftest import wait_for
 from vidstyle.errors import InputError, OutputError, UsageError
 from vidstyle.frames import Frame
 from vidstyle.media.synthetic import scene
+from vidstyle.web import seeking
 from vidstyle.web import shelf as shelf_module
 from vidstyle.web.exchange import NothingThere
 from vidstyle.web.shelf import SCENE, Shelf, Source
@@ -133,8 +134,8 @@ def test_a_film_that_was_cut_short_is_searched_from_its_end(
     source = put(shelf, cut_film(tmp_path / name, **options))
     assert source.seconds == pytest.approx(49, abs=3), "as far as it can be read"
     starts: list[Fraction | None] = []
-    whole = shelf_module.open_reader
-    monkeypatch.setattr(shelf_module, "open_reader", lambda p, start: starts.append(start) or whole(p, start=start))
+    whole = seeking.open_reader
+    monkeypatch.setattr(seeking, "open_reader", lambda p, start: starts.append(start) or whole(p, start=start))
     last = number_of(shelf.picture(source, Fraction(99)))
     assert last == pytest.approx(source.seconds, abs=2)
     assert number_of(shelf.picture(source, Fraction(last))) == last
@@ -146,7 +147,7 @@ def test_a_film_whose_end_cannot_be_decoded_is_searched_backwards(
 ) -> None:
     source = put(shelf, make_film(frames=100, rate=1).read_bytes())
     starts: list[Fraction | None] = []
-    whole = shelf_module.open_reader
+    whole = seeking.open_reader
 
     def damaged(path: Path, start: Fraction | None) -> object:
         starts.append(start)
@@ -154,7 +155,7 @@ def test_a_film_whose_end_cannot_be_decoded_is_searched_backwards(
             raise InputError("no frames")
         return whole(path, start=start)
 
-    monkeypatch.setattr(shelf_module, "open_reader", damaged)
+    monkeypatch.setattr(seeking, "open_reader", damaged)
     assert number_of(shelf.picture(source, Fraction(99))) == 99
     assert starts == [99, 97, 89, 39]
 
@@ -164,7 +165,7 @@ def test_a_film_in_which_a_frame_is_hard_to_find_holds_up_no_other(
 ) -> None:
     found, sought = threading.Event(), threading.Event()
     one, other = (put(shelf, make_film(frames=3).read_bytes()) for _ in range(2))
-    frame = shelf_module._frame
+    frame = shelf_module.frame_at
 
     def seek(path: Path, *rest: object) -> np.ndarray:
         if path.name == one.id:
@@ -172,7 +173,7 @@ def test_a_film_in_which_a_frame_is_hard_to_find_holds_up_no_other(
             assert found.wait(20)
         return frame(path, *rest)
 
-    monkeypatch.setattr(shelf_module, "_frame", seek)
+    monkeypatch.setattr(shelf_module, "frame_at", seek)
     pictures: list[np.ndarray] = []
     seeking = threading.Thread(target=lambda: pictures.append(shelf.picture(one, Fraction(0))))
     asking = threading.Thread(target=lambda: pictures.append(shelf.picture(other, Fraction(0))))
@@ -209,7 +210,7 @@ def test_closing_ends_a_search(shelf: Shelf, make_film: MakeFilm, monkeypatch: p
         except NothingThere as error:
             outcomes.append(str(error))
 
-    monkeypatch.setattr(shelf_module, "open_reader", Endless)
+    monkeypatch.setattr(seeking, "open_reader", Endless)
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     wait_for(lambda: "searching" in outcomes)
