@@ -13,10 +13,11 @@ import pytest
 from tests.conftest import TINY, add_style, make_library
 from tests.fake_engines import FakeEngine, grey
 from vidstyle.backends.protocol import EngineInfo, EngineSpec, Say
+from vidstyle.compositing import keep_chroma
 from vidstyle.errors import StyleError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network, sha256_of
-from vidstyle.painter import KEPT_ENGINES, Look, Painter, blend, keep_chroma
+from vidstyle.painter import KEPT_ENGINES, Look, Painter
 from vidstyle.pipeline import render
 from vidstyle.settings import RenderOptions
 from vidstyle.style_library import Library
@@ -162,12 +163,6 @@ def test_a_large_mix_keeps_all_its_engines(root: Path, library: Library, engines
         assert engines.opened == names
         painter.paint(FILM, Look(mix=library.mix([("mosaic", 1)], library.network())))
         assert len(engines.closed) == len(names) + 1 - KEPT_ENGINES
-
-
-def test_a_blend_is_the_weighted_mean() -> None:
-    pictures = [np.full((1, 2, 2, 3), level, np.uint8) for level in (10, 110, 210)]
-    assert np.abs(blend(list(zip(pictures, (0.2, 0.2, 0.1), strict=True))).astype(int) - 90).max() <= 1
-    assert blend([(pictures[0], 0.3)]) is pictures[0]
 
 
 def test_removing_a_style_takes_its_network_along(root: Path, library: Library) -> None:

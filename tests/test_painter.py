@@ -15,7 +15,7 @@ from vidstyle.backends.protocol import EngineSpec, Say
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.networks.network import Network
-from vidstyle.painter import KEPT_ENGINES, Look, Painter, cross_fade, keep_chroma, working_size
+from vidstyle.painter import KEPT_ENGINES, Look, Painter, working_size
 from vidstyle.style_library import Library
 from vidstyle.styles import StyleMix
 
@@ -196,28 +196,6 @@ def test_arrays_that_are_no_batch_of_rgb_are_refused(
     with painter(library, engines) as p, pytest.raises(ValueError, match=r"\(N, H, W, 3\) uint8, not "):
         p.paint(wrong, look(strength=strength))
     assert not engines.opened
-
-
-def test_keep_chroma_has_the_films_chroma_and_the_paintings_luma() -> None:
-    random = np.random.default_rng(5)
-    original, painted = (random.integers(80, 176, (2, 30, 40, 3), dtype=np.uint8) for _ in range(2))
-    kept = keep_chroma(original, painted).astype(float)
-    luma = np.array([0.299, 0.587, 0.114])
-    assert np.abs(kept @ luma - painted @ luma).max() <= 0.51
-    for channel in (0, 2):  # Cr and Cb are R-Y and B-Y, scaled
-        chroma = kept[..., channel] - kept @ luma
-        assert np.abs(chroma - (original[..., channel] - original @ luma)).max() <= 1.01
-
-
-def test_keep_colors_of_an_unpainted_picture_is_the_picture() -> None:
-    images = film(2)
-    assert np.array_equal(keep_chroma(images, images), images)
-
-
-def test_cross_fade_ends_exactly() -> None:
-    a, b = film(1), 255 - film(1)
-    assert np.array_equal(cross_fade(a, b, 0), a)
-    assert np.array_equal(cross_fade(a, b, 1), b)
 
 
 @pytest.mark.parametrize("stroke", [0, -1, 11, float("nan")])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from vidstyle.backends.protocol import DeviceEngine, Engine, EngineInfo, EngineSpec, Say
+from vidstyle.compositing import blend, cross_fade, keep_chroma
 from vidstyle.errors import BackendError, OutOfMemory, UsageError
 from vidstyle.frames import ImageArray, StyleVector
 from vidstyle.media.scale import resize
@@ -36,9 +37,6 @@ KEPT_ENGINES = 3
 
 OpenEngine = Callable[[Network, EngineSpec, str, Say], tuple[Engine, list[str]]]
 """`(network, spec, backend, say) -> (engine, notes)`: how the painter gets an engine."""
-
-# ITU-R BT.601 luma of RGB; as a matrix it gives the luma to all three channels at once.
-_LUMA = np.repeat(np.array([[0.299], [0.587], [0.114]], np.float32), 3, axis=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -267,41 +265,6 @@ def working_size(width: int, height: int, *, stroke: float = 1.0) -> tuple[int, 
         return width, height
     scale = wanted / short
     return max(STEP, round(width * scale / STEP) * STEP), max(STEP, round(height * scale / STEP) * STEP)
-
-
-def keep_chroma(film: ImageArray, painted: ImageArray) -> ImageArray:
-    """The painting's luma with the film's chroma (BT.601, full range); both (N, H, W, 3) uint8 RGB.
-
-    In Y'CbCr a change of luma alone moves R, G and B by the same amount, so the difference of the
-    lumas is added to the film; what leaves 0..255 is clipped. Done in pieces that stay in the cache.
-    """
-    result = np.empty(film.shape, np.uint8)
-    ours, theirs, out = film.reshape(-1, 3), painted.reshape(-1, 3), result.reshape(-1, 3)
-    for start in range(0, len(ours), 16384):
-        piece = slice(start, start + 16384)
-        values = ours[piece].astype(np.float32)
-        values += (theirs[piece] - values) @ _LUMA
-        values += 0.5
-        out[piece] = np.clip(values, 0, 255, out=values)
-    return result
-
-
-def blend(pictures: Sequence[tuple[ImageArray, float]]) -> ImageArray:
-    """The weighted mean of pictures, all (N, H, W, 3) uint8 RGB, with weights above 0."""
-    (result, total), *others = pictures
-    for picture, weight in others:
-        total += weight
-        result = cross_fade(result, picture, weight / total)
-    return result
-
-
-def cross_fade(film: ImageArray, painted: ImageArray, share: float) -> ImageArray:
-    """`share` (0..1) of the painting over the film; both (N, H, W, 3) uint8 RGB."""
-    weight = round(share * 256)
-    mixed = film.astype(np.uint16) * np.uint16(256 - weight)
-    mixed += painted.astype(np.uint16) * np.uint16(weight)
-    mixed += 128
-    return (mixed >> 8).astype(np.uint8)
 
 
 def _scale(images: ImageArray, width: int, height: int) -> ImageArray:

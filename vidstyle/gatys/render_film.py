@@ -17,6 +17,7 @@ from vidstyle import __version__
 from vidstyle.backends.cpu import processor
 from vidstyle.backends.protocol import Say
 from vidstyle.backends.torch import find_device
+from vidstyle.compositing import cross_fade, keep_chroma
 from vidstyle.errors import BackendError, InputError, UsageError
 from vidstyle.fileloop import Progress
 from vidstyle.frames import Frame, ImageArray
@@ -36,7 +37,7 @@ from vidstyle.media.scale import resize
 from vidstyle.media.writer import EncodeOptions, open_writer
 from vidstyle.motion.flow import DisFlow, FlowEstimator
 from vidstyle.networks.vgg import load_vgg
-from vidstyle.painter import Look, Painter, cross_fade, keep_chroma
+from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport, total_weights
 from vidstyle.settings import RenderOptions
 from vidstyle.style_library import Library
