@@ -1,12 +1,14 @@
 // Questions to the studio's server, and the one place where errors are shown.
 
-const message = document.getElementById("message");
+import { byId } from "./elements.js";
+
+const message = byId("message");
 let hiding = 0;
 
 message.querySelector("button").addEventListener("click", () => { message.hidden = true; });
 
 /** An error that the server gave; `superseded` where a newer request has taken its place. */
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(text, status) {
     super(text);
     this.superseded = status === 409;
@@ -40,9 +42,14 @@ async function reason(answer) {
   }
 }
 
+/** GET; the whole answer. */
+export function ask(path) {
+  return answered(fetch(path));
+}
+
 /** GET; the answer as plain values. */
 export async function get(path) {
-  return (await answered(fetch(path))).json();
+  return (await ask(path)).json();
 }
 
 /** POST plain values; the whole answer. */
@@ -83,11 +90,4 @@ export async function copy(text, button) {
   }
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
-}
-
-/** An element with properties and children; text is only ever set as text. */
-export function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }

@@ -1,6 +1,6 @@
 // All styles with their previews: a click chooses one, Shift-click or its plus mixes.
 
-import { make } from "./api.js";
+import { make } from "./elements.js";
 import { signature } from "./order.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };

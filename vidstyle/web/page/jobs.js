@@ -1,8 +1,8 @@
 // Films and pictures that are painted to the end: started, followed, cancelled, looked at.
 
-import { complain, copy, get, make, post } from "./api.js";
+import { complain, copy, get, post } from "./api.js";
+import { byId, make } from "./elements.js";
 
-const byId = (id) => document.getElementById(id);
 const OFTEN = 500, SELDOM = 4000; // ms between two looks, while something is painted and otherwise
 const ENDED = ["done", "failed", "cancelled"];
 

@@ -1,8 +1,8 @@
 // The live session: a camera, painted in the page, in OBS and in the virtual camera.
 
-import { complain, copy, get, make, post } from "./api.js";
+import { complain, copy, get, post } from "./api.js";
+import { byId, make } from "./elements.js";
 
-const byId = (id) => document.getElementById(id);
 const OFTEN = 1000, SELDOM = 3000; // ms between two looks at the session, and where the studio does not answer
 
 export class Live {

@@ -1,21 +1,13 @@
 // What the controls say: the order that goes to the server with every picture, film and live session.
 
-import { make } from "./api.js";
+import { byId, fill, make } from "./elements.js";
 
-const byId = (id) => document.getElementById(id);
 const LIGHTEST = 0.1, HEAVIEST = 3;
 
 const NETWORKS = {
   live: ["Fast", "The network called live: fast enough for cameras"],
   classic: ["Fine", "The network called classic: finer, and much slower"],
 };
-
-/** Part of a slider that lies behind its thumb, for the style sheet, and its value in words, for those who hear it. */
-export function fill(slider, text) {
-  const share = (slider.value - slider.min) / (slider.max - slider.min || 1);
-  slider.style.setProperty("--fill", `${100 * share}%`);
-  slider.setAttribute("aria-valuetext", text);
-}
 
 export class Order extends EventTarget {
   /** `styles` are the cards of all styles by name. */

@@ -1,9 +1,8 @@
 // The picture in the middle: the original, the painting over it, and the wipe between them.
 
-import { Refusal, complain, send } from "./api.js";
-import { fill } from "./order.js";
+import { ask, complain, send } from "./api.js";
+import { byId, fill } from "./elements.js";
 
-const byId = (id) => document.getElementById(id);
 const PAGE = crypto.getRandomValues(new Uint32Array(2)).join("-");
 const BUSY_AFTER = 250; // ms: what is quicker needs no sign that it is being done
 const PATIENCE = 3000; // ms after which the user is told why it takes so long
@@ -108,8 +107,7 @@ export class Stage {
   async showOriginal({ source, at }) {
     const key = `${source} ${at}`;
     if (this.original === key) return;
-    const answer = await fetch(`/api/sources/${source}/picture?at=${at}`);
-    if (!answer.ok) throw new Refusal((await answer.json()).error, answer.status);
+    const answer = await ask(`/api/sources/${source}/picture?at=${at}`);
     await draw(byId("before"), await answer.blob());
     this.original = key;
   }

@@ -1,13 +1,13 @@
 // Puts the page together.
 
-import { complain, get, make, upload } from "./api.js";
+import { complain, get, upload } from "./api.js";
+import { byId, make } from "./elements.js";
 import { Gallery } from "./gallery.js";
 import { Jobs } from "./jobs.js";
 import { Live } from "./live.js";
 import { Order } from "./order.js";
 import { Stage } from "./stage.js";
 
-const byId = (id) => document.getElementById(id);
 const KEPT = "studio"; // the tab's own storage, under this name
 
 class Studio {
