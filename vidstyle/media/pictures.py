@@ -1,4 +1,4 @@
-"""Writes single pictures and numbered sequences, each under a temporary name until it is complete."""
+"""Writes single pictures and numbered sequences, each complete at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from vidstyle.errors import OutputError, UsageError
 from vidstyle.frames import ColourInfo, Frame
 from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
+from vidstyle.media.notes import Notes
 from vidstyle.media.numbered import numbered_name
-from vidstyle.media.part_file import PartFile, is_picture, is_sequence, output_error, writing
+from vidstyle.media.part_file import is_picture, is_sequence, output_error, write_file, writing
 from vidstyle.media.protocol import CopiedPacket, FilmSource
 from vidstyle.media.shape import pixel_aspect
 
@@ -62,8 +63,8 @@ class PictureWriter:
         self._target = target
         self._numbered = numbered_name(target) if is_sequence(target) else None
         self._form = _FORMATS[target.suffix.lower()]
-        self._warnings: list[str] = []
-        self._part: PartFile | None = None
+        self._notes = Notes()
+        self._single: bytes | None = None
         self._written: set[Path] = set()
         self._closed = False
         self._first_number, self._apart = info.first_number, info.time_base
@@ -77,10 +78,10 @@ class PictureWriter:
         colour = _RGB if is_rgb(pixels) else _JFIF
         self._converter = FrameConverter(pixel_format=pixels, colour=colour, alpha=self._alpha or pixels == "bgra")
         if info.has_alpha and not self._alpha:
-            self._warnings.append(f"transparency is laid on black: {target.suffix} files cannot hold it")
+            self._notes.add(f"transparency is laid on black: {target.suffix} files cannot hold it")
         self._pixel_aspect = pixel_aspect(info, size)
         if self._pixel_aspect != 1 and self._form.encoder not in _TELL_ASPECT:
-            self._warnings.append(f"pixels are not square ({self._pixel_aspect}): {target.suffix} files cannot say so")
+            self._notes.add(f"pixels are not square ({self._pixel_aspect}): {target.suffix} files cannot say so")
         self._older: list[Path] = []
         if self._numbered:
             with writing(target.parent):
@@ -102,7 +103,7 @@ class PictureWriter:
         kinds = set() if source.container is None else {stream.type for stream in source.container.streams}
         left = sorted(kinds & {"audio", "subtitle"})
         if left and not (options.audio == "none" and left == ["audio"]):
-            self._warnings.append(f"{' and '.join(left)} left out: picture files hold none")
+            self._notes.add(f"{' and '.join(left)} left out: picture files hold none")
 
     @property
     def frames_written(self) -> int:
@@ -110,24 +111,22 @@ class PictureWriter:
 
     @property
     def warnings(self) -> list[str]:
-        return list(self._warnings)
+        return self._notes.lines()
 
     def write(self, frame: Frame) -> None:
         """Write one picture. Raises OutputError."""
         if not self._numbered and self._written:
             raise OutputError(_too_many(self._target))
-        part = PartFile(self._numbered.path(self._number(frame)) if self._numbered else self._target)
+        path = self._numbered.path(self._number(frame)) if self._numbered else self._target
         try:
-            part.create()
-            part.path.write_bytes(self._encode(frame))
-        except (av.error.FFmpegError, OSError) as error:
-            part.discard()
-            raise output_error(error, part.target) from error
+            encoded = self._encode(frame)
+        except av.error.FFmpegError as error:
+            raise output_error(error, path) from error
         if self._numbered:
-            part.commit()
+            write_file(path, encoded)
         else:
-            self._part = part
-        self._written.add(part.target)
+            self._single = encoded  # a second frame would mean that the name was a mistake
+        self._written.add(path)
         if self._last is not None:
             self._lasted.add(frame.time - self._last)
         self._last = frame.time
@@ -163,20 +162,21 @@ class PictureWriter:
         if self._closed:
             return
         self._closed = True
-        part, self._part = self._part, None
-        if part is not None:
-            part.commit() if commit else part.discard()
-        elif commit and not self._written:
+        if not commit:
+            return
+        if not self._written:
             raise OutputError(f"no picture was written to {self._target}")
-        if commit and self._numbered:
+        if self._single is not None:
+            write_file(self._target, self._single)
+        if self._numbered:
             self._say_what_remains()
             if self._lasted and self._first_number is None and max(self._lasted) - min(self._lasted) > _NOT_SEEN:
-                self._warnings.append("frames did not all last as long: numbered pictures cannot say so")
+                self._notes.add("frames did not all last as long: numbered pictures cannot say so")
 
     def _say_what_remains(self) -> None:
         rest = [path for path in self._older if path not in self._written]
         if rest:
-            self._warnings.append(f"{len(rest)} older pictures of the same pattern remain, from {rest[0].name} on")
+            self._notes.add(f"{len(rest)} older pictures of the same pattern remain, from {rest[0].name} on")
 
     def __enter__(self) -> PictureWriter:
         return self
