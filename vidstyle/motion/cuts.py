@@ -11,17 +11,22 @@ import numpy as np
 
 from vidstyle.frames import ImageArray
 
+LEAST_JUMP = 18.0
+"""Levels by which the picture must jump for a cut."""
+
+JUMP_TIMES = 3.0
+"""And by so many times the running mean of what it does."""
+
 
 class LiveCutDetector:
     """A cut is a jump far above what the film has been doing: decided at once, from the past alone.
 
     The idea of PySceneDetect's adaptive detector without its look ahead: the mean difference to the frame
-    before, on a picture of 32x18, must exceed `least` levels and `times` the running mean. A flash looks
+    before, on a picture of 32x18, must exceed `LEAST_JUMP` levels and `JUMP_TIMES` the running mean. A flash looks
     like two cuts, which costs a live picture nothing.
     """
 
-    def __init__(self, *, least: float = 18.0, times: float = 3.0) -> None:
-        self.least, self.times = least, times
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
@@ -36,7 +41,7 @@ class LiveCutDetector:
         if last is None:
             return False
         gap = float(np.mean(cv2.absdiff(small, last)))
-        cut = gap > self.least and gap > self.times * self._usual
+        cut = gap > LEAST_JUMP and gap > JUMP_TIMES * self._usual
         if not cut:  # a cut says nothing about how lively the shots are
             self._usual += 0.2 * (gap - self._usual)
         return cut

@@ -19,10 +19,9 @@ from vidstyle.frames import ImageArray
 FlowArray = npt.NDArray[np.float32]
 """A flow: (H, W, 2) float32, pixels, x then y."""
 
-DisQuality = Literal["live", "fast", "medium"]
+DisQuality = Literal["live", "medium"]
 _PRESETS: dict[DisQuality, int] = {
     "live": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 

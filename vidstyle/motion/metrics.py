@@ -14,7 +14,7 @@ import numpy as np
 
 from vidstyle.frames import ImageArray
 from vidstyle.motion.cuts import LiveCutDetector
-from vidstyle.motion.flow import DisFlow, FlowEstimator
+from vidstyle.motion.flow import DisFlow
 from vidstyle.motion.masks import Mask, valid_mask
 from vidstyle.motion.warp import warp
 
@@ -53,14 +53,12 @@ def still_mask(film: ImageArray, before: ImageArray) -> Mask:
     return np.asarray(cv2.blur(gap, (7, 7)) <= STILL_LEVELS)
 
 
-def steadiness(
-    pairs: Iterable[tuple[ImageArray, ImageArray]], *, second: int, flow: FlowEstimator | None = None
-) -> Iterator[Steadiness]:
+def steadiness(pairs: Iterable[tuple[ImageArray, ImageArray]], *, second: int) -> Iterator[Steadiness]:
     """Judge (film, painting) pairs, (H, W, 3) uint8 RGB of one size each; `second` is how many frames that is.
 
     Nothing is compared across a cut. The first frame of a shot has no numbers.
     """
-    find = flow or DisFlow("medium")
+    find = DisFlow("medium")
     cuts = LiveCutDetector()
     past: list[tuple[ImageArray, ImageArray]] = []
     for index, (film, painted) in enumerate(pairs):

@@ -22,6 +22,21 @@ from vidstyle.motion.live_blend import LiveBlend, Painting
 from vidstyle.motion.masks import consistent
 from vidstyle.motion.warp import warp
 
+_STILL, _MOVING, _MOVING_FINE = 0.8, 0.6, 0.65
+"""Shares of the warped earlier result in the new one, where the film stands still and where it moves.
+
+The rest is the new painting, so nothing drifts for longer than a few frames. Where it moves the share is lower because
+each warp softens the picture a little. They were chosen by `vidstyle eval video`: more is steadier and costs style.
+"""
+
+_STILL_TOLERANCE = 1.0
+"""A place stands still if that explains the frame as well as the flow does, within so many levels of the reduced
+pictures' largest channel."""
+
+_FILM_TOLERANCE, _PAINT_TOLERANCE = 16.0, 48.0
+"""So many such levels may the film differ from its warped predecessor, and the painting, on the mean of its
+surroundings, from its own, before the share falls; at three times that it is 0."""
+
 _FIRM = 0.75
 """Trust from which live pictures count what stands still as one with its past."""
 
@@ -33,28 +48,6 @@ _STAYING = 0.9
 
 _Plane = npt.NDArray[np.float32]
 _Bytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StabiliserSettings:
-    """How much is kept.
-
-    `still` and `moving` are the shares of the warped earlier result in the new one where the film stands
-    still and where it moves; the rest is the new painting, so nothing drifts for longer than a few frames.
-    Where it moves the share is lower because each warp softens the picture a little. These two were chosen by
-    `vidstyle eval video`: more is steadier and costs style. `fine` carries less of the picture and takes 0.65.
-
-    The tolerances are differences in levels of the reduced pictures' largest channel. The film may differ
-    from its warped predecessor by `film_tolerance` before the share falls, reaching 0 at three times that;
-    the painting by `paint_tolerance`, likewise, on the mean of its surroundings. A place stands still
-    if that explains the frame as well as the flow does, within `still_tolerance`.
-    """
-
-    still: float = 0.8
-    moving: float = 0.6
-    still_tolerance: float = 1.0
-    film_tolerance: float = 16.0
-    paint_tolerance: float = 48.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -84,15 +77,15 @@ class Stabiliser:
     strokes is put back (`match_contrast`): many times the cost of `LiveBlend`. No torch. Not thread-safe.
     """
 
-    def __init__(self, settings: StabiliserSettings | None = None, *, fine: bool = False) -> None:
-        self.settings = settings or (StabiliserSettings(moving=0.65) if fine else StabiliserSettings())
+    def __init__(self, *, fine: bool = False) -> None:
         self._fine = fine
         self._flow = DisFlow("medium" if fine else "live")
         self._side = 560 if fine else 160
         self._creep = 0.5 if fine else 0.25
         self._cuts = LiveCutDetector()
-        self._film_trust = _ramp(self.settings.film_tolerance)
-        self._paint_trust = _ramp(self.settings.paint_tolerance)
+        self._film_trust, self._paint_trust = _ramp(_FILM_TOLERANCE), _ramp(_PAINT_TOLERANCE)
+        self._shares = np.full(256, _MOVING_FINE if fine else _MOVING, np.float32)  # looked up by `still`
+        self._shares[255] = _STILL
         self._live_blend: LiveBlend | None = None
         self.reset()
 
@@ -151,7 +144,7 @@ class Stabiliser:
 
     def _blend_live(self, new: Painting, old: Painting, *, flow: FlowArray, share: _Plane, still: _Bytes) -> Painting:
         if self._live_blend is None or self._live_blend.shape != new.full.shape:
-            self._live_blend = LiveBlend(new.full.shape, still=self.settings.still)
+            self._live_blend = LiveBlend(new.full.shape, still=_STILL)
         return self._live_blend(new, old, flow=flow, share=share, still=still)
 
     def _settle(self, now: _Past, past: _Past, *, flow: FlowArray, at_rest: _Bytes) -> tuple[_Bytes, _Bytes]:
@@ -164,7 +157,7 @@ class Stabiliser:
         carried = _fetch(past.film, flow)
         unmoved = cv2.blur(_largest_gap(now.film, past.film), (7, 7))
         moved = cv2.blur(_largest_gap(now.film, carried), (7, 7))
-        still = cv2.compare(cv2.subtract(unmoved, moved), self.settings.still_tolerance, cv2.CMP_LE)
+        still = cv2.compare(cv2.subtract(unmoved, moved), _STILL_TOLERANCE, cv2.CMP_LE)
         still = np.asarray(cv2.bitwise_and(still, at_rest), np.uint8)
         cv2.copyTo(past.film, still, carried)
         cv2.copyTo(np.zeros_like(flow), still, flow)
@@ -179,13 +172,6 @@ class Stabiliser:
         )
         trust[carried_paint[..., 3] < 255] = 0  # from beyond the edge, at least in part
         return np.asarray(trust, np.float32)
-
-    @property
-    def _shares(self) -> _Plane:
-        """Look-up table from `still` to the share of the past."""
-        table = np.full(256, self.settings.moving, np.float32)
-        table[255] = self.settings.still
-        return table
 
 
 def _loyalty(new: _Bytes, old: _Bytes, flow: FlowArray) -> _Plane:
