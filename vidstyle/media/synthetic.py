@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -19,13 +19,8 @@ from av.video.reformatter import ColorRange
 
 from vidstyle.errors import UsageError
 from vidstyle.frames import ImageArray
+from vidstyle.media.drawing import Canvas, Colour, Plane
 from vidstyle.media.part_file import check_target, writing
-
-Plane = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
-Window = tuple[slice, slice]
-
-WHOLE: Window = (slice(None), slice(None))
 
 SOUND_RATE = 48000
 """Samples a second of the demonstration film's sound."""
@@ -39,12 +34,10 @@ HORIZON = 0.56
 LOOP_SECONDS = 40.0
 """Walker and balloon cross the picture within this time and then come again."""
 
-TEXTURE_SIDE = 512
-
 
 def scene(width: int, height: int, *, seconds: float = 6.0) -> ImageArray:
     """The scene at a moment, (height, width, 3) uint8 RGB."""
-    canvas = _Canvas(width, height)
+    canvas = Canvas(width, height)
     _sky(canvas, seconds)
     _land(canvas, seconds)
     _windmill(canvas, 0.24, 0.5, seconds)
@@ -91,85 +84,7 @@ def melody(seconds: int) -> npt.NDArray[np.float32]:
     return np.clip(sound + 0.3 * wind, -1, 1).astype(np.float32)
 
 
-class _Canvas:
-    """A picture in floats and what to draw on it with; positions in picture heights, y down."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height, self.aspect = width, height, width / height
-        self.pixels = np.zeros((height, width, 3), np.float32)
-        self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(height)
-
-    def picture(self) -> ImageArray:
-        return np.asarray(np.clip(self.pixels + 0.5, 0, 255), np.uint8)
-
-    def fill(self, distance: Plane, colour: Colour | Plane, window: Window = WHOLE) -> None:
-        """Paint where the signed `distance` (picture heights, negative inside) says, with a soft edge."""
-        part = self.pixels[window]
-        part += (np.asarray(colour, np.float32) - part) * self.cover(distance)[..., None]
-
-    def cover(self, distance: Plane) -> Plane:
-        """How much of each pixel is inside, 0..1."""
-        return np.asarray(np.clip(0.5 - distance * self.height, 0, 1), np.float32)
-
-    def window(self, left: float, top: float, right: float, bottom: float) -> Window:
-        """The pixels of a box, one more on each side."""
-        box = [int(v * self.height) for v in (top, bottom, left, right)]
-        return (
-            slice(max(0, box[0] - 1), max(0, min(self.height, box[1] + 2))),
-            slice(max(0, box[2] - 1), max(0, min(self.width, box[3] + 2))),
-        )
-
-    def disc(self, x: float, y: float, radius: float, colour: Colour) -> None:
-        at = self.window(x - radius, y - radius, x + radius, y + radius)
-        self.fill(np.hypot(self.x[at] - x, self.y[at] - y) - radius, colour, at)
-
-    def stroke(self, x0: float, y0: float, x1: float, y1: float, thickness: float, colour: Colour) -> None:
-        """A line with round ends: limbs, trunks, sails."""
-        half = thickness / 2
-        at = self.window(min(x0, x1) - half, min(y0, y1) - half, max(x0, x1) + half, max(y0, y1) + half)
-        dx, dy = x1 - x0, y1 - y0
-        along = ((self.x[at] - x0) * dx + (self.y[at] - y0) * dy) / max(dx * dx + dy * dy, 1e-9)
-        along = np.clip(along, 0, 1)
-        self.fill(np.hypot(self.x[at] - x0 - along * dx, self.y[at] - y0 - along * dy) - half, colour, at)
-
-    def polygon(self, points: list[tuple[float, float]], colour: Colour) -> None:
-        """A convex polygon, its corners clockwise on the screen."""
-        xs, ys = [p[0] for p in points], [p[1] for p in points]
-        at = self.window(min(xs), min(ys), max(xs), max(ys))
-        distance = np.full(self.x[at].shape, -np.inf, np.float32)
-        for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
-            length = np.hypot(x1 - x0, y1 - y0)
-            outside = ((y1 - y0) * (self.x[at] - x0) - (x1 - x0) * (self.y[at] - y0)) / length
-            distance = np.maximum(distance, outside)
-        self.fill(distance, colour, at)
-
-    def grain(self, scale: float, *, shift: float = 0.0, window: Window = WHOLE) -> Plane:
-        """Smooth noise, -1..1; `scale` repeats of the texture a picture height, moved left by `shift`."""
-        texture = _texture()
-        top, below = _between(self.y[window][:, 0] * scale)
-        left, beside = _between((self.x[window][0] + shift) * scale)
-        rows = texture[top] * (1 - below[:, None]) + texture[top - TEXTURE_SIDE + 1] * below[:, None]
-        return np.asarray(rows[:, left] * (1 - beside) + rows[:, left - TEXTURE_SIDE + 1] * beside, np.float32)
-
-
-def _between(position: Plane) -> tuple[npt.NDArray[np.int64], Plane]:
-    """Where `position` (in repeats of the texture) falls: the texel before it, and how far past that, 0..1."""
-    texels = position * TEXTURE_SIDE
-    whole = np.floor(texels)
-    return whole.astype(np.int64) % TEXTURE_SIDE, (texels - whole).astype(np.float32)
-
-
-@cache
-def _texture() -> Plane:
-    """Tileable fractal noise (amplitude falling with frequency, random phases), -1..1."""
-    frequency = np.hypot(np.fft.fftfreq(TEXTURE_SIDE)[:, None], np.fft.fftfreq(TEXTURE_SIDE)[None, :])
-    frequency[0, 0] = 1
-    phases = np.exp(2j * np.pi * np.random.default_rng(3).random((TEXTURE_SIDE, TEXTURE_SIDE)))
-    noise = np.fft.ifft2(phases / frequency**1.6 * (frequency < 1)).real
-    return np.asarray(np.clip(noise / (2.5 * noise.std()), -1, 1), np.float32)
-
-
-def _sky(c: _Canvas, t: float) -> None:
+def _sky(c: Canvas, t: float) -> None:
     sky = c.window(0, 0, c.aspect, HORIZON)
     depth = np.clip(c.y[sky] / HORIZON, 0, 1)[..., None]
     part = c.pixels[sky]
@@ -183,7 +98,7 @@ def _sky(c: _Canvas, t: float) -> None:
     part += np.minimum(clouds * 1.6, 0.9)[..., None] * (np.array([250, 246, 240], np.float32) - part)
 
 
-def _land(c: _Canvas, t: float) -> None:
+def _land(c: Canvas, t: float) -> None:
     land, cover, lake = _still_land(c.width, c.height)
     ground = c.window(0, 0.3, c.aspect, 1)
     c.pixels[ground] += (land[ground] - c.pixels[ground]) * cover[ground][..., None]
@@ -197,7 +112,7 @@ def _land(c: _Canvas, t: float) -> None:
 @lru_cache(maxsize=4)
 def _still_land(width: int, height: int) -> tuple[Plane, Plane, Plane]:
     """What of the land does not move: its colours (H, W, 3), where it is and where the lake is, both 0..1."""
-    c = _Canvas(width, height)
+    c = Canvas(width, height)
     x, grain = c.x, c.grain(1.3)
     peaks = 0.44 + 0.05 * np.sin(3.1 * x + 1) + 0.03 * np.sin(7.3 * x) + 0.02 * c.grain(0.8)[:1]
     hills = 0.555 + 0.04 * np.sin(2.3 * x + 4) + 0.012 * np.sin(9 * x)
@@ -217,7 +132,7 @@ def _shade(colour: Colour, change: Plane) -> Plane:
     return np.asarray(np.asarray(colour, np.float32) + change[..., None], np.float32)
 
 
-def _house(c: _Canvas, x: float, y: float, t: float) -> None:
+def _house(c: Canvas, x: float, y: float, t: float) -> None:
     x *= c.aspect
     for puff in range(6):
         age = (0.35 * t + puff / 6) % 1
@@ -244,7 +159,7 @@ def _house(c: _Canvas, x: float, y: float, t: float) -> None:
     c.polygon([(x - 0.025, y), (x + 0.025, y), (x + 0.025, y + 0.08), (x - 0.025, y + 0.08)], (92, 62, 44))
 
 
-def _windmill(c: _Canvas, x: float, y: float, t: float) -> None:
+def _windmill(c: Canvas, x: float, y: float, t: float) -> None:
     x *= c.aspect
     c.polygon([(x - 0.02, y - 0.1), (x + 0.02, y - 0.1), (x + 0.04, y + 0.12), (x - 0.04, y + 0.12)], (226, 214, 200))
     c.polygon([(x - 0.026, y - 0.1), (x, y - 0.135), (x + 0.026, y - 0.1)], (110, 74, 60))
@@ -254,7 +169,7 @@ def _windmill(c: _Canvas, x: float, y: float, t: float) -> None:
     c.disc(x, y - 0.1, 0.01, (80, 60, 50))
 
 
-def _tree(c: _Canvas, x: float, y: float, size: float, t: float) -> None:
+def _tree(c: Canvas, x: float, y: float, size: float, t: float) -> None:
     c.stroke(x, y, x, y - 0.1 * size, 0.022 * size, (98, 70, 46))
     random = np.random.default_rng(int(1000 * x))
     for _ in range(16):
@@ -265,7 +180,7 @@ def _tree(c: _Canvas, x: float, y: float, size: float, t: float) -> None:
         c.disc(*centre, float(0.034 * size * random.uniform(0.7, 1.2)), (58 + green, 106 + green, 50 + green // 2))
 
 
-def _balloon(c: _Canvas, t: float) -> None:
+def _balloon(c: Canvas, t: float) -> None:
     x = (0.3 + t / LOOP_SECONDS) % 1.2 * c.aspect - 0.1
     y = 0.2 + 0.02 * np.sin(0.8 * t)
     c.stroke(x - 0.03, y + 0.05, x - 0.012, y + 0.12, 0.003, (90, 60, 40))
@@ -278,7 +193,7 @@ def _balloon(c: _Canvas, t: float) -> None:
     )
 
 
-def _walker(c: _Canvas, t: float) -> None:
+def _walker(c: Canvas, t: float) -> None:
     x = (0.12 + 1.6 * t / LOOP_SECONDS) % 1.25 * c.aspect - 0.1
     step = 4.2 * t
     y = 0.92 - 0.006 * abs(np.sin(step))
