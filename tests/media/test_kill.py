@@ -75,7 +75,7 @@ def killed_render(target: Path, *, after: float | int) -> int:
         if line.strip() == "committed":
             break
         written = int(line)
-        if written >= after:
+        if written >= int(after):
             break
     if isinstance(after, float):
         time.sleep(after - int(after))

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from tests.media.reading import frames_of, quarters, split, write_film
 from vidstyle.media.notes import Notes
 from vidstyle.media.reader import open_reader
-from vidstyle.media.timestamps import FrameClock, PacketRebaser
+from vidstyle.media.timestamps import FrameClock, PacketRebaser, count_finer
 
 
 def clocked(raw: list[int | None], *, step: Fraction = Fraction(40)) -> tuple[list[int | None], Notes]:
@@ -101,12 +101,42 @@ def test_a_join_shifts_all_streams_alike() -> None:
 
 
 def test_one_packet_that_leaps_is_damaged_but_a_gap_is_not() -> None:
-    damaged, notes = rebased([FakePacket(1, t) for t in (0, 40, 7_000_000, 120, 160)])
-    assert [p.dts for p in damaged] == [0, 40, 41, 120, 160]
-    assert notes.lines() == ["packets with damaged time stamps, replaced: 1"]
-    gap, notes = rebased([FakePacket(1, t) for t in (0, 40, 60_000, 60_040)])
-    assert [p.dts for p in gap] == [0, 40, 60_000, 60_040]
+    for stream, want in ((0, None), (1, 41)):  # a frame's own clock places it better
+        damaged, notes = rebased([FakePacket(stream, t) for t in (0, 40, 7_000_000, 120, 160)])
+        assert [p.dts for p in damaged] == [0, 40, 41, 120, 160]
+        assert [p.pts for p in damaged] == [0, 40, want, 120, 160]
+        assert notes.lines() == ["packets with damaged time stamps, replaced: 1"]
+    for stamps in ([0, 40, 60_000, 60_040], [0, 40, 60_000, 59_990]):
+        gap, notes = rebased([FakePacket(1, t) for t in stamps])
+        assert [p.dts for p in gap] == stamps
+        assert notes.lines() == []
+    joined, notes = rebased([FakePacket(1, t) for t in (1000, 1040, 60_000, 0, 40)])
+    assert [p.dts for p in joined] == [1000, 1040, 60_000, 60_040, 60_080]
+    assert notes.lines() == ["jumps back of the file's clock, joined on: 1"]
+
+
+def test_packets_without_all_their_stamps_pass() -> None:
+    given = [FakePacket(1, 5000), FakePacket(1, None), FakePacket(1, 0), FakePacket(1, None), FakePacket(1, 40)]
+    placed, _ = rebased(given)
+    assert [(p.dts, p.pts) for p in placed] == [(t, t) for t in (5000, None, 5040, None, 5080)]
+    leap, notes = rebased([FakePacket(1, 0), FakePacket(1, 60_000), FakePacket(1, None)])
+    assert [p.dts for p in leap] == [0, 60_000, None]
     assert notes.lines() == []
+
+
+def test_packets_wait_only_where_the_clock_leaps() -> None:
+    rebaser = PacketRebaser(film=0, notes=Notes())
+    for stamp in range(600_000, 600_400, 40):
+        packet: Any = FakePacket(1, stamp)
+        assert rebaser.place(packet) == [packet]
+
+
+def test_a_packet_counted_in_finer_units_keeps_its_times() -> None:
+    packet: Any = FakePacket(1, 1001, duration=1502, time_base=Fraction(1, 90_000))
+    packet.pts = None
+    count_finer(packet)
+    assert (packet.dts, packet.pts, packet.duration) == (11_122, None, 16_689)
+    assert packet.time_base == Fraction(1, 1_000_000)
 
 
 def test_sound_with_packets_shorter_than_a_tick_keeps_its_pace() -> None:
