@@ -86,10 +86,8 @@ class PacketRebaser:
 
     def _judge(self, doubtful: Packet[Stream], following: Packet[Stream], state: _StreamState) -> None:
         """Replace the stamps of `doubtful` if the packet after it goes on where the one before had stopped."""
-        assert doubtful.dts is not None
-        if following.dts is None or state.last_dts is None or following.dts >= doubtful.dts:
-            return
-        if following.dts > state.last_dts and not self._leaps(following, state):
+        assert state.last_dts is not None  # else nothing could leap
+        if following.dts is not None and following.dts > state.last_dts and not self._leaps(following, state):
             doubtful.dts = state.last_dts + 1
             doubtful.pts = None if doubtful.stream_index == self._film else doubtful.dts
             self._notes.count("packets with damaged time stamps, replaced")
