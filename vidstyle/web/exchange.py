@@ -53,20 +53,17 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Json:
-    """Plain values."""
-
-    value: dict[str, Any]
-    code: int = 200
-
-
-@dataclass(frozen=True, kw_only=True)
 class Content:
     """Bytes of some media type, with headers of their own."""
 
     data: bytes
     kind: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def as_json(value: dict[str, Any]) -> Content:
+    """Plain values."""
+    return Content(data=json.dumps(value).encode(), kind="application/json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +83,7 @@ class Stream:
     watch: Callable[[Callable[[bytes], object]], None]
 
 
-Answer = Json | Content | File | Stream
+Answer = Content | File | Stream
 
 _MOST_DIGITS = 19
 """Digits of a number of bytes; of some thousands, Python would read none."""

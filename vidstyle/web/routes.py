@@ -12,7 +12,7 @@ from typing import Any
 
 from vidstyle.errors import UsageError
 from vidstyle.media.jpeg import encode_jpeg
-from vidstyle.web.exchange import Answer, Content, File, Json, NothingThere, Request, Stream
+from vidstyle.web.exchange import Answer, Content, File, NothingThere, Request, Stream, as_json
 from vidstyle.web.order import read_order
 from vidstyle.web.shelf import Source
 from vidstyle.web.studio import Studio
@@ -61,7 +61,7 @@ def _page(studio: Studio, request: Request, name: str) -> Answer:
 
 
 def _studio(studio: Studio, request: Request) -> Answer:
-    return Json(value=studio.to_json())
+    return as_json(studio.to_json())
 
 
 def _style_preview(studio: Studio, request: Request, name: str) -> Answer:
@@ -74,7 +74,7 @@ def _upload(studio: Studio, request: Request) -> Answer:
     if request.length is None:
         raise UsageError("a file is sent with its length")
     name = "".join(c for c in request.query.get("name", "") if c.isprintable())[-LONGEST_NAME:] or "film"
-    return Json(value=studio.shelf.receive(name, length=request.length, read=request.read).to_json())
+    return as_json(studio.shelf.receive(name, length=request.length, read=request.read).to_json())
 
 
 def _source_picture(studio: Studio, request: Request, source_id: str) -> Answer:
@@ -94,21 +94,21 @@ def _paint(studio: Studio, request: Request) -> Answer:
 def _command(studio: Studio, request: Request) -> Answer:
     values = request.json()
     order = read_order(values.get("order"))
-    return Json(value={"command": studio.jobs.command(_source(studio, values), order)})
+    return as_json({"command": studio.jobs.command(_source(studio, values), order)})
 
 
 def _jobs(studio: Studio, request: Request) -> Answer:
-    return Json(value={"jobs": [job.to_json() for job in studio.jobs.jobs()]})
+    return as_json({"jobs": [job.to_json() for job in studio.jobs.jobs()]})
 
 
 def _start_job(studio: Studio, request: Request) -> Answer:
     values = request.json()
-    return Json(value=studio.jobs.start(_source(studio, values), read_order(values.get("order"))).to_json())
+    return as_json(studio.jobs.start(_source(studio, values), read_order(values.get("order"))).to_json())
 
 
 def _cancel_job(studio: Studio, request: Request, job_id: str) -> Answer:
     request.json()
-    return Json(value=studio.jobs.cancel(job_id).to_json())
+    return as_json(studio.jobs.cancel(job_id).to_json())
 
 
 def _result(studio: Studio, request: Request, job_id: str) -> Answer:
@@ -120,11 +120,11 @@ def _result(studio: Studio, request: Request, job_id: str) -> Answer:
 
 
 def _live(studio: Studio, request: Request) -> Answer:
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _cameras(studio: Studio, request: Request) -> Answer:
-    return Json(value=studio.broadcast.cameras())
+    return as_json(studio.broadcast.cameras())
 
 
 def _start_live(studio: Studio, request: Request) -> Answer:
@@ -135,30 +135,30 @@ def _start_live(studio: Studio, request: Request) -> Answer:
         mirror=values.get("mirror") is True,
         virtual=values.get("virtual") is True,
     )
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _turn_live(studio: Studio, request: Request) -> Answer:
     values = request.json()
     studio.broadcast.turn(read_order(values.get("order")), mirror=values.get("mirror") is True)
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _record_live(studio: Studio, request: Request) -> Answer:
     studio.broadcast.record(request.json().get("on") is True)
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _snapshot_live(studio: Studio, request: Request) -> Answer:
     request.json()
     studio.broadcast.snapshot()
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _stop_live(studio: Studio, request: Request) -> Answer:
     request.json()
     studio.broadcast.stop()
-    return Json(value=studio.broadcast.to_json())
+    return as_json(studio.broadcast.to_json())
 
 
 def _live_stream(studio: Studio, request: Request) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import threading
@@ -20,11 +19,11 @@ from vidstyle.web.exchange import (
     Content,
     File,
     Forbidden,
-    Json,
     NothingThere,
     OutOfRange,
     Request,
     Stream,
+    as_json,
     read_length,
     read_range,
 )
@@ -200,18 +199,17 @@ class _Handler(BaseHTTPRequestHandler):
         return data
 
     def _send(self, answer: Answer) -> None:
-        if isinstance(answer, Json):
-            self._send_bytes(json.dumps(answer.value).encode(), "application/json", code=answer.code)
-        elif isinstance(answer, Content):
-            self._send_bytes(answer.data, answer.kind, headers=dict(answer.headers))
-        elif isinstance(answer, File):
-            self._send_file(answer)
-        else:
-            self._send_stream(answer)
+        match answer:
+            case Content():
+                self._send_content(answer)
+            case File():
+                self._send_file(answer)
+            case Stream():
+                self._send_stream(answer)
 
-    def _send_bytes(self, data: bytes, kind: str, *, code: int = 200, headers: dict[str, str] | None = None) -> None:
-        self._begin(code, {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})})
-        self.wfile.write(data)
+    def _send_content(self, content: Content, *, code: int = 200) -> None:
+        self._begin(code, {"Content-Type": content.kind, "Content-Length": str(len(content.data)), **content.headers})
+        self.wfile.write(content.data)
 
     def _send_file(self, answer: File) -> None:
         try:
@@ -243,9 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
         then cut off."""
         line = " ".join(message.split())
         if "text/html" in self.headers.get("Accept", ""):  # a browser's window, which does not break JSON into lines
-            self._send_bytes(line.encode(errors="replace"), "text/plain; charset=utf-8", code=code)
+            content = Content(data=line.encode(errors="replace"), kind="text/plain; charset=utf-8")
         else:
-            self._send_bytes(json.dumps({"error": line}).encode(), "application/json", code=code)
+            content = as_json({"error": line})
+        self._send_content(content, code=code)
         self.connection.settimeout(_DRAIN_PATIENCE)
         left = min(self._unread, _DRAINED)
         while left and (data := self._read(min(left, _PIECE))):
