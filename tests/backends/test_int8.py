@@ -129,6 +129,7 @@ def test_ranges_hold_what_every_style_makes(core: openvino.Core, network: Networ
     mosaic, waves = fidelity.known_styles(network)
     both = int8.measured(core, model, [mosaic, 3 * waves])
     alone = int8.measured(core, model, [mosaic]), int8.measured(core, model, [3 * waves])
+    assert both
     for inputs, first, second in zip(both, *alone, strict=True):
         assert np.array_equal(inputs.low, np.minimum(first.low, second.low))
         assert np.array_equal(inputs.high, np.maximum(first.high, second.high))

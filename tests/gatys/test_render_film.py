@@ -229,6 +229,7 @@ def test_light_that_fades_in_a_still_shot_is_no_noise(
     target, options = film_of(tmp_path / "out"), _options(painting, "next-iterations=6")
     gatys.render(write_film([frame.astype(np.uint8) for frame in dimmed]), target, options=options)
     painted = pictures(target)
+    assert len(painted) == 3
     for earlier, later in pairwise(painted):
         assert np.mean((earlier != later).any(axis=2)) > 0.9
 
