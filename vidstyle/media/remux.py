@@ -16,11 +16,12 @@ from av.subtitles.stream import SubtitleStream
 
 from vidstyle.media import ac3
 from vidstyle.media.adts import AsTheIndex, audio_specific_config, has_header, is_adts, without_header
+from vidstyle.media.audio_route import AudioRoute
 from vidstyle.media.containers import ContainerFormat
 from vidstyle.media.languages import in_quicktime
 from vidstyle.media.stream_plan import StreamPlan, codec_name
+from vidstyle.media.subtitle_route import SubtitleRoute, TimedTextRoute
 from vidstyle.media.timestamps import MICROSECOND, count_finer
-from vidstyle.media.transcode import AudioRoute, SubtitleRoute, TimedTextRoute
 
 Strip = Callable[["Packet[Stream]"], Iterable["Packet[Stream]"]]
 

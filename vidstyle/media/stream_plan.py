@@ -11,8 +11,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
+from vidstyle.media.audio_route import is_reduced
 from vidstyle.media.containers import ContainerFormat, holds
-from vidstyle.media.transcode import is_reduced
 
 Action = Literal["copy", "audio", "subtitle", "cover"]
 
