@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import InputError, OutputError
 from vidstyle.live.canvas import even_size
 from vidstyle.live.capture import Capture, OpenCamera
@@ -14,7 +15,7 @@ from vidstyle.live.control import Control
 from vidstyle.live.easel import Easel, MakePainter
 from vidstyle.live.mailbox import Mailbox
 from vidstyle.live.outlet import Outlet
-from vidstyle.live.recorder import OpenFilm, Recorder, Say, finish_film
+from vidstyle.live.recorder import OpenFilm, Recorder, finish_film
 from vidstyle.live.stage import Stage
 from vidstyle.live.statistics import Clock, Statistics
 from vidstyle.media.live_film import LiveFilm

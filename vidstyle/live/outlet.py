@@ -132,13 +132,10 @@ class Outlet:
         self._stop.set()
         for frame in self._mailbox.close():
             self._drop(frame, "at the end")
-        if self._thread is None:
-            self._close()
-        elif self._thread.ident is not None:
+        if self._thread and self._thread.ident is not None:
             self._thread.join(timeout)
             return not self._thread.is_alive()
-        else:
-            self._close()
+        self._close()
         return True
 
     def _run(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.frames import ImageArray
 from vidstyle.live.outlet import Outlet
@@ -19,8 +20,6 @@ from vidstyle.media.part_file import part_path, write_file
 
 OpenFilm = Callable[[str], LiveOutput]
 """`(path) -> output` that writes a film there."""
-
-Say = Callable[[str], None]
 
 FINISH = 60.0
 """Seconds that a film may take to be completed: its encoder may be slow, and so may the disk."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import Interrupted, UsageError, VidstyleError
 from vidstyle.interrupts import stop_requests
 from vidstyle.live.control import Control, LiveSettings
@@ -26,7 +27,6 @@ from vidstyle.settings import PrecisionChoice, Size
 from vidstyle.style_library import Library
 from vidstyle.styles import DEFAULT_NETWORK, DEFAULT_STYLE, IDENTITY
 
-Say = Callable[[str], None]
 Report = Callable[[dict[str, Any]], None]
 
 

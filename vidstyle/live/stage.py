@@ -108,9 +108,8 @@ class Stage:
             pass  # the session is over
         except Exception as error:  # an engine's, or our own: the loop raises it in the main thread
             self.error = error
-            for left in self._mailbox.close():
+            for _ in self._mailbox.close():
                 self._statistics.dropped("at the end")
-                del left
 
     def show(self, frame: LiveFrame) -> None:
         """Paint one picture and offer it to the outputs."""

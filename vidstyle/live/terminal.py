@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vidstyle.backends.protocol import Say
 from vidstyle.errors import VidstyleError
 from vidstyle.live.control import Control
 from vidstyle.live.keys import press
@@ -24,8 +25,6 @@ _SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O.)")
 
 ReadKeys = Callable[[], str]
 """Gives the keys that were pressed; none where none was within `LOOK_EVERY`."""
-
-Say = Callable[[str], None]
 
 
 @contextlib.contextmanager
