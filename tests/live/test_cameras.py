@@ -24,9 +24,8 @@ from vidstyle.live.statistics import Statistics
 from vidstyle.media import camera_device, camera_patience
 from vidstyle.media import pace as pace_module
 from vidstyle.media.addresses import without_secrets
-from vidstyle.media.camera import device_number, open_camera
+from vidstyle.media.camera import device_number, has_returned, open_camera
 from vidstyle.media.camera_patience import FIRST_PATIENCE, KNOWN_AFTER, PATIENCE, PERIODS, Patience
-from vidstyle.media.camera_probe import has_returned
 from vidstyle.media.camera_synthetic import SyntheticCamera, frame_number
 from vidstyle.media.live_protocol import (
     Camera,

@@ -17,8 +17,7 @@ from vidstyle.live.legend import status_lines
 from vidstyle.live.loop import LiveLoop, Window
 from vidstyle.live.terminal import terminal_keys
 from vidstyle.media.addresses import without_key
-from vidstyle.media.camera import open_camera
-from vidstyle.media.camera_probe import has_returned
+from vidstyle.media.camera import has_returned, open_camera
 from vidstyle.media.live_protocol import Camera, CameraRequest, LiveOutput
 from vidstyle.media.outputs import make_output
 from vidstyle.networks.network import Network

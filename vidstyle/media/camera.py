@@ -55,6 +55,16 @@ def device_number(source: str) -> int:
     return int(found[1])
 
 
+def has_returned(source: str) -> bool:
+    """A quick look whether a lost camera is back: its device node exists. False wherever there is no quick way to tell.
+
+    Networks are not looked at: whoever serves only one connection would have spent it on the look.
+    """
+    if source.isdecimal() and Path("/dev").is_dir():
+        return Path(f"/dev/video{source}").exists()
+    return source.startswith("/dev/") and Path(source).exists()
+
+
 def camera_names() -> dict[int, str]:
     """The names of the video devices by their numbers; empty where the system does not tell (not Linux)."""
     names: dict[int, str] = {}
