@@ -12,10 +12,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from vidstyle.backends import cpu, gpu
-from vidstyle.errors import BackendError
 
 SIZES = {360: (640, 360), 720: (1280, 720), 1080: (1920, 1080)}
 """Short side to (width, height)."""
@@ -106,13 +104,3 @@ def measure(case: Case, *, seconds: float) -> Timing:
         reason = (done.stderr.strip() or f"ended with status {done.returncode}").splitlines()[-1]
         return Timing(case=case, error=reason)
     return Timing(case=case, **json.loads(done.stdout.splitlines()[-1]))
-
-
-def measure_command(arguments: Sequence[str]) -> dict[str, Any]:
-    """Run `vidstyle ARGUMENTS --json`; its report. Raises BackendError with its last words if it fails."""
-    command = [sys.executable, "-m", "vidstyle", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BackendError(f"vidstyle {arguments[0]} failed: {(done.stderr.strip() or '?').splitlines()[-1]}")
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report

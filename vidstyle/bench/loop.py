@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,11 +15,11 @@ import av
 import numpy as np
 
 from vidstyle.backends.cpu import processor
-from vidstyle.bench.cases import measure_command
 from vidstyle.bench.worker import moving_pictures
-from vidstyle.errors import VidstyleError
+from vidstyle.errors import BackendError, VidstyleError
 
 PEER_FRAMES = 2
+REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ def time_loop(folder: Path, *, size: tuple[int, int], frames: int, peer: bool) -
     """Render a film of `frames` frames. Raises VidstyleError."""
     film = folder / "film.mp4"
     write_film(film, size=size, frames=frames)
-    report = measure_command(["render", str(film), str(folder / "painted.mp4"), "--overwrite"])
+    report = json.loads(_run(["render", str(film), str(folder / "painted.mp4"), "--overwrite", "--json"]))
     return LoopTiming(
         width=report["width"],
         height=report["height"],
@@ -63,7 +65,7 @@ def time_loop(folder: Path, *, size: tuple[int, int], frames: int, peer: bool) -
     )
 
 
-def time_starts(folder: Path, *, repeats: int = 3) -> list[StartTiming]:
+def time_starts(folder: Path) -> list[StartTiming]:
     """The help page, and one frame painted and written, each in a fresh process."""
     picture, painted = folder / "frame.png", folder / "painted.png"
     image = av.VideoFrame.from_ndarray(moving_pictures(640, 360, 1)[0], format="rgb24")
@@ -77,7 +79,7 @@ def time_starts(folder: Path, *, repeats: int = 3) -> list[StartTiming]:
         "vidstyle render of one frame, 640x360": ["render", str(picture), str(painted), "-y", "-q"],
     }
     return [
-        StartTiming(what=what, seconds=min(_seconds(arguments) for _ in range(repeats)))
+        StartTiming(what=what, seconds=min(_seconds(arguments) for _ in range(REPEATS)))
         for what, arguments in commands.items()
     ]
 
@@ -120,10 +122,16 @@ def write_film(path: Path, *, size: tuple[int, int], frames: int) -> None:
         film.mux(stream.encode(None))
 
 
-def _seconds(arguments: list[str]) -> float:
-    start = time.perf_counter()
+def _run(arguments: Sequence[str]) -> str:
+    """What `vidstyle ARGUMENTS` prints. Raises BackendError with its last words if it fails."""
     command = [sys.executable, "-m", "vidstyle", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise VidstyleError(f"vidstyle {arguments[0]} failed: {(done.stderr.strip() or '?').splitlines()[-1]}")
+        raise BackendError(f"vidstyle {arguments[0]} failed: {(done.stderr.strip() or '?').splitlines()[-1]}")
+    return done.stdout
+
+
+def _seconds(arguments: Sequence[str]) -> float:
+    start = time.perf_counter()
+    _run(arguments)
     return round(time.perf_counter() - start, 3)
