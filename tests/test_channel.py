@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -36,17 +37,45 @@ def test_put_waits_for_room_counted_in_bytes() -> None:
     assert channel.waited_to_put >= 0.1
 
 
+def test_what_was_taken_makes_room() -> None:
+    channel: Channel[str] = Channel(100)
+    for item in ("first", "second"):
+        channel.put(item, 50)
+    assert next(iter(channel)) == "first"
+    thread = in_thread(channel.put, "third", 50)
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_one_item_fits_however_large() -> None:
     channel: Channel[str] = Channel(10)
     channel.put("huge", 10**9)
     assert next(iter(channel)) == "huge"
 
 
-def test_ending_wakes_a_waiting_taker() -> None:
+@pytest.mark.parametrize("end", [Channel.end, Channel.cut])
+def test_ending_wakes_a_waiting_taker(end: Callable[[Channel[int]], None]) -> None:
     channel: Channel[int] = Channel(10)
     thread = in_thread(list, channel)
     time.sleep(0.05)
-    channel.end()
+    end(channel)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert channel.waited_to_take > 0
+
+
+@pytest.mark.parametrize("end", [Channel.end, Channel.cut, Channel.break_off])
+def test_ending_wakes_a_waiting_putter(end: Callable[[Channel[int]], None]) -> None:
+    channel: Channel[int] = Channel(10)
+    channel.put(1, 10)
+
+    def put() -> None:
+        with pytest.raises(ChannelClosed):
+            channel.put(2, 10)
+
+    thread = in_thread(put)
+    time.sleep(0.05)
+    end(channel)
     thread.join(5)
     assert not thread.is_alive()
 

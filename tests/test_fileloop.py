@@ -228,6 +228,7 @@ def test_a_stage_that_hangs_is_abandoned_at_the_second_signal() -> None:
     assert loop.abandoned
     go_on.set()
     assert no_thread_is_left()
+    assert writer.closed == []  # nor does it go on with what the others still hold
 
 
 def test_a_film_without_frames_is_an_error() -> None:
