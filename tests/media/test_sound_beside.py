@@ -135,10 +135,12 @@ def test_sound_that_the_target_cannot_hold_is_encoded_anew_at_its_place(
 def test_quicktime_knows_languages_by_names_of_its_own(tmp_path: Path, language: str, kept: str) -> None:
     reader = reader_of(source_film(tmp_path / "in.mkv", sound=("aac",)))
     assert reader.container is not None
-    reader.container.streams[1].metadata["language"] = language
+    for stream in reader.container.streams:
+        stream.metadata["language"] = language
     copy_film(reader, tmp_path / "out.mov")
     with av.open(str(tmp_path / "out.mov")) as film:
-        assert film.streams.audio[0].metadata["language"] == kept
+        for stream in (*film.streams.video, *film.streams.audio):
+            assert stream.metadata["language"] == kept
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
@@ -18,30 +18,17 @@ from vidstyle.media import ac3
 from vidstyle.media.adts import AsTheIndex, audio_specific_config, has_header, is_adts, without_header
 from vidstyle.media.audio_route import AudioRoute
 from vidstyle.media.containers import ContainerFormat
-from vidstyle.media.languages import in_quicktime
 from vidstyle.media.stream_plan import StreamPlan, codec_name
 from vidstyle.media.subtitle_route import SubtitleRoute, TimedTextRoute
+from vidstyle.media.tags import stream_tags
 from vidstyle.media.timestamps import MICROSECOND, count_finer
 
 Strip = Callable[["Packet[Stream]"], Iterable["Packet[Stream]"]]
 
-# Statistics that mkvmerge and FFmpeg wrote about the stream that is being replaced or shortened.
-_STALE_TAGS = (
-    "DURATION",
-    "NUMBER_OF_FRAMES",
-    "NUMBER_OF_BYTES",
-    "BPS",
-    "_STATISTICS",
-    "ENCODER",
-    "ROTATE",
-    "VENDOR_ID",
-)
-_EMPTY_HANDLERS = ("VideoHandler", "SoundHandler", "SubtitleHandler")
 # Seconds: the longest tick in which muxers that refuse equal times count sound; ASF's is a millisecond. AVI's is as
 # long as a packet, which plays for one tick wherever it stands.
 _APART = Fraction(1, 8000)
 _APART_IN_ASF = Fraction(1, 1000)
-_MUXER_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
 class Route(Protocol):
@@ -81,9 +68,7 @@ def add_route(output: OutputContainer, stream: Stream, plan: StreamPlan, target:
     else:
         route = CopyRoute(output, stream)
     route.stream.metadata.clear()
-    route.stream.metadata.update(stream_tags(stream))
-    if target.muxer == "mov" and (language := stream.metadata.get("language")):
-        route.stream.metadata["language"] = in_quicktime(language)
+    route.stream.metadata.update(stream_tags(stream, muxer=target.muxer))
     route.stream.disposition = stream.disposition
     return route
 
@@ -187,16 +172,3 @@ class OrderedTimes:
         count_finer(packet)
         packet.dts = ceil(earliest / MICROSECOND)
         packet.pts = max(packet.dts, packet.pts)
-
-
-def stream_tags(stream: Stream) -> dict[str, str]:
-    """A stream's tags without those that would now be wrong, or that mp4 has for want of anything to say."""
-    kept = {k: v for k, v in stream.metadata.items() if not k.upper().startswith(_STALE_TAGS)}
-    if "title" not in kept and (name := kept.pop("name", None)):
-        kept["title"] = name  # FFmpeg reads it from mp4 under the one word and writes it under the other
-    return {k: v for k, v in kept.items() if not (k.lower() == "handler_name" and v in _EMPTY_HANDLERS)}
-
-
-def film_tags(source: InputContainer) -> dict[str, str]:
-    """The film's tags without those that every muxer writes itself."""
-    return {k: v for k, v in source.metadata.items() if k.lower() not in _MUXER_TAGS}

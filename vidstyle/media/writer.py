@@ -24,10 +24,11 @@ from vidstyle.media.notes import Notes
 from vidstyle.media.part_file import PartFile, check_target, is_picture, is_sequence, output_error
 from vidstyle.media.pictures import PictureWriter
 from vidstyle.media.protocol import CopiedPacket, FilmSource, Writer
-from vidstyle.media.remux import OrderedTimes, Route, add_route, film_tags, stream_tags
+from vidstyle.media.remux import OrderedTimes, Route, add_route
 from vidstyle.media.side_track import SideTrack
 from vidstyle.media.sound_track import SoundTrack
 from vidstyle.media.stream_plan import RemuxPlan, StreamPlan, codec_name, plan_streams
+from vidstyle.media.tags import film_tags, stream_tags
 
 __all__ = ["EncodeOptions", "check_target", "open_writer"]
 
@@ -129,7 +130,7 @@ class FilmWriter:
             self._output.set_chapters(source.chapters)
         if source.video_stream is not None:
             film = container.streams[source.video_stream]
-            self._encoder.stream.metadata.update(stream_tags(film))
+            self._encoder.stream.metadata.update(stream_tags(film, muxer=self._format.muxer))
             self._encoder.stream.disposition = film.disposition
 
     def _route(self, stream: Stream, entry: StreamPlan) -> Route:
