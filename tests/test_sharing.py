@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import TINY, add_style
 from vidstyle.errors import InputError, StyleError, UsageError
+from vidstyle.sharing import MOST_ENTRIES
 from vidstyle.sharing import add_style as add
 from vidstyle.style_library import Library, user_data
 
@@ -150,6 +151,20 @@ def test_an_archive_that_swells_is_refused(folder: Path, tmp_path: Path) -> None
 def test_an_archive_with_one_name_twice_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StyleError, match="two entries"):
         add(zipped(folder, tmp_path / "s.zip", more=[("forest/card.json", b"{}")]))
+
+
+def test_an_archive_of_very_many_entries_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(StyleError, match="a style has a handful"):
+        add(zipped(folder, tmp_path / "s.zip", more=[(f"forest/{n}", b"") for n in range(MOST_ENTRIES)]))
+
+
+def test_an_encrypted_archive_is_refused(folder: Path, tmp_path: Path) -> None:
+    archive = zipped(folder, tmp_path / "s.zip")
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # as the directory at the end says of its first entry
+    archive.write_bytes(content)
+    with pytest.raises(StyleError, match="unpack it and add the folder"):
+        add(archive)
 
 
 def test_an_archive_of_two_styles_is_refused(folder: Path, tmp_path: Path) -> None:
