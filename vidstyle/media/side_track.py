@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import av
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
@@ -15,39 +16,31 @@ from vidstyle.media.remux import OrderedTimes, Route
 class SideTrack:
     """A small file in memory with one subtitle track, for containers to which they are added after the film."""
 
-    def __init__(self, muxer: str) -> None:
+    def __init__(self, muxer: str, make_route: Callable[[OutputContainer], Route]) -> None:
+        """`make_route` adds the track to the small file; its packets stay there. Raises what it raises."""
         self._file = io.BytesIO()
-        self.output = av.open(self._file, "w", format=muxer)
-        self._route: Route | None = None
+        self._output = av.open(self._file, "w", format=muxer)
+        self._route = make_route(self._output)
         self._times = OrderedTimes(muxer)
         self._begun = False
 
     @property
     def stream(self) -> Stream:
         """The track."""
-        assert self._route is not None
         return self._route.stream
 
     @property
     def refused(self) -> int:
         """How many texts could not be read."""
-        assert self._route is not None
         return self._route.refused
-
-    def attach(self, route: Route) -> SideTrack:
-        """Take the packets of a route into `output` from now on."""
-        self._route = route
-        return self
 
     def feed(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Keep the packet's texts here; nothing is left for the film's own muxer."""
-        assert self._route is not None
         self._keep(self._route.feed(packet))
         yield from ()
 
     def flush(self) -> Iterator[Packet[Stream]]:
         """Keep here what the route held back; see `finish`."""
-        assert self._route is not None
         self._keep(self._route.flush())
         yield from ()
 
@@ -57,11 +50,11 @@ class SideTrack:
                 # It began before the part that is kept. A track that begins before 0 would be moved to it as a whole.
                 text.pts, text.dts, text.duration = 0, 0, max(0, text.pts + (text.duration or 0))
             self._begun = True
-            self.output.mux_one(text)
+            self._output.mux_one(text)
 
     def finish(self) -> bytes:
         """The whole file; empty where there was no text at all."""
         if not self._begun:
             return b""
-        self.output.close()
+        self._output.close()
         return self._file.getvalue()

@@ -136,9 +136,9 @@ class FilmWriter:
     def _route(self, stream: Stream, entry: StreamPlan) -> Route:
         if stream.type != "subtitle" or not self._format.subtitles_apart:
             return add_route(self._output, stream, entry, self._format)
-        side = SideTrack(self._format.muxer)
+        side = SideTrack(self._format.muxer, lambda output: add_route(output, stream, entry, self._format))
         self._sides.append(side)
-        return side.attach(add_route(side.output, stream, entry, self._format))
+        return side
 
     def write(self, frame: Frame) -> None:
         """Encode one frame. Raises OutputError."""
