@@ -163,9 +163,7 @@ class FileLoop(Generic[F]):
     def _fit(self, frame: F) -> F:
         if not self._scaled or not isinstance(frame, Frame):
             return frame
-        image = resize(frame.image, width=self.width, height=self.height)
-        alpha = None if frame.alpha is None else resize(frame.alpha, width=self.width, height=self.height)
-        return replace(frame, image=image, alpha=alpha)
+        return scaled(frame, width=self.width, height=self.height)
 
     def _paint(self) -> float:
         waiting: list[F | CopiedPacket] = []
@@ -216,6 +214,12 @@ class FileLoop(Generic[F]):
             )
         self.writer.close(commit=not interrupted)
         self._committed = not interrupted
+
+
+def scaled(frame: Frame, *, width: int, height: int) -> Frame:
+    """The frame, and its alpha, at another size."""
+    alpha = None if frame.alpha is None else resize(frame.alpha, width=width, height=height)
+    return replace(frame, image=resize(frame.image, width=width, height=height), alpha=alpha)
 
 
 def expected_frames(info: VideoInfo) -> int | None:

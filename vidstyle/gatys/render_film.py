@@ -19,7 +19,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.backends.torch import find_device
 from vidstyle.compositing import cross_fade, keep_chroma
 from vidstyle.errors import BackendError, InputError, UsageError
-from vidstyle.fileloop import Progress
+from vidstyle.fileloop import Progress, scaled
 from vidstyle.frames import Frame, ImageArray
 from vidstyle.gatys.memory import room_for
 from vidstyle.gatys.options import GatysOptions, parse_gatys
@@ -33,7 +33,6 @@ from vidstyle.interrupts import stop_requests
 from vidstyle.media.pictures import refuse_several
 from vidstyle.media.protocol import Reader, Writer
 from vidstyle.media.reader import open_reader
-from vidstyle.media.scale import resize
 from vidstyle.media.writer import EncodeOptions, open_writer
 from vidstyle.motion.flow import DisFlow, FlowEstimator
 from vidstyle.networks.vgg import load_vgg
@@ -115,11 +114,8 @@ class GatysJob:
             size = (reader.info.width, reader.info.height)
         return self.options.size.apply(*size) if self.options.size else size
 
-    def _frames(self, reader: Reader) -> Iterator[Frame]:
-        for frame in reader:
-            # Alpha is the film's own size; the second reading takes it, where it is written.
-            image = resize(frame.image, width=self._size[0], height=self._size[1])
-            yield replace(frame, image=image, alpha=None)
+    def _scaled(self, frame: Frame) -> Frame:
+        return scaled(frame, width=self._size[0], height=self._size[1])
 
     def _find_shots(self) -> tuple[list[Shot], int]:
         with self._open() as reader:
@@ -186,7 +182,7 @@ class GatysJob:
         studio, flow = self._studio(paintings), self._flow()
         account = self._account(shots)
         with self._base() as base, self._open() as reader:
-            frames = self._frames(reader)
+            frames = map(self._scaled, reader)
             for shot in shots:
                 films = self._films(frames, shot)
                 for turn in range(1, self.gatys.passes + 1):
@@ -288,11 +284,8 @@ class GatysJob:
         return result
 
     def _finish(self, frame: Frame) -> Frame:
-        film = resize(frame.image, width=self._size[0], height=self._size[1])
-        alpha = frame.alpha
-        if alpha is not None:
-            alpha = resize(alpha, width=self._size[0], height=self._size[1])
-        return replace(frame, image=np.ascontiguousarray(self._painted(frame.index, film)), alpha=alpha)
+        frame = self._scaled(frame)
+        return frame.with_image(np.ascontiguousarray(self._painted(frame.index, frame.image)))
 
     def _report(self, *, painted: int, written: int, warnings: list[str]) -> RenderReport:
         seconds = time.monotonic() - self._began
