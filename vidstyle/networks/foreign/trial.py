@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class Fit:
     fixed: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A foreign graph, serialised, and what is written of its ends.
 
@@ -79,6 +78,7 @@ class Picture:
     channels_first: tuple[bool, bool]
     type: str
     size: tuple[int, int] | None
+    _engines: dict[tuple[bool, tuple[int, ...]], Any] = field(default_factory=dict, init=False, repr=False)
 
     def run(self, pictures: Array, *, freed: bool = True) -> Array:
         """(N, H, W, 3) values in, (N, H', W', 3) values out. Raises RuntimeError, ValueError if that cannot be."""
@@ -97,10 +97,6 @@ class Picture:
             hint = {"INFERENCE_PRECISION_HINT": "f32"}
             self._engines[freed, shape] = core.compile_model(model, "CPU", hint)
         return self._engines[freed, shape]
-
-    @cached_property
-    def _engines(self) -> dict[tuple[bool, tuple[int, ...]], Any]:
-        return {}
 
 
 def find_fit(path: Path, picture: Picture) -> Fit:
