@@ -56,6 +56,14 @@ def test_strength_zero_gives_every_picture_back(
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_the_report_tells_what_reader_and_writer_warn_of(make_film: Callable[..., Path], library: Library) -> None:
+    joined = make_film("joined.ts", codec="mpeg2video", pixel_format="yuv420p")
+    joined.write_bytes(joined.read_bytes() * 2)
+    for film, said in ((joined, "jumps back"), (make_film(sound=True), "encoded anew")):
+        report = render(film, film.with_suffix(".mp4"), options=RenderOptions(strength=0), library=library)
+        assert any(said in line for line in report.warnings), report.warnings
+
+
 def test_painted_frames_are_the_painters(
     make_film: Callable[..., Path], pictures: Callable[[Path], list], library: Library, tmp_path: Path
 ) -> None:

@@ -52,6 +52,17 @@ def test_render_takes_paths_and_styles(make_film: Callable[..., Path], library: 
     assert report.frames_out == 2
 
 
+def test_styles_of_gatys_mode_are_paintings(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(vidstyle.InputError, match=r"in\.mp4': there is no such file"):
+        vidstyle.render(
+            tmp_path / "in.mp4",
+            tmp_path / "out.mp4",
+            styles=["painting.jpg:2"],
+            options=vidstyle.RenderOptions(mode="gatys"),
+        )
+
+
 def test_a_rendering_can_be_stopped_by_another_part_of_the_program(
     make_film: Callable[..., Path], library: vidstyle.Library
 ) -> None:

@@ -57,6 +57,21 @@ def test_missing_stamps_do_not_drift() -> None:
     assert notes.lines() == ["frames without a time stamp, placed by the frame rate: 3000"]
 
 
+def test_frames_closer_than_a_tick_are_a_tick_apart() -> None:
+    placed, _ = clocked([None] * 4, step=Fraction(1, 4))
+    assert placed == [0, 1, 2, 3]
+
+
+def test_counted_frames_are_shown_in_the_order_in_which_their_decoder_lets_them_go() -> None:
+    clock = FrameClock(step=Fraction(1), tick=Fraction(1, 25), notes=Notes(), counted=True)
+    placed: list[VideoFrame] = []
+    for pts, dts in ((0, 2), (3, 3), (1, 5), (2, None), (None, None)):  # a frame is lost, and the last ones are held
+        frame = VideoFrame(8, 8, "gray")
+        frame.pts, frame.dts = pts, dts
+        placed += clock.place(frame)
+    assert [frame.pts for frame in placed] == [0, 1, 3, 4, 5]
+
+
 @dataclass
 class FakeStream:
     type: str
@@ -89,8 +104,9 @@ def test_a_join_shifts_all_streams_alike() -> None:
     part = [FakePacket(stream, 40 * k + 15 * stream) for k in range(10) for stream in (0, 1)]
     again = [FakePacket(stream, 40 * k + 15 * stream) for k in range(10) for stream in (0, 1)]
     # sound of the first part may still come after the picture's jump
-    mixed = [*part[:-1], again[0], part[-1], *again[1:], FakePacket(2, 100)]
+    mixed = [FakePacket(2, 100), *part[:-1], again[0], part[-1], *again[1:], FakePacket(2, 100)]
     placed, notes = rebased(mixed)
+    assert placed[0].pts == 100
     for stream in (0, 1):
         stamps = [p.dts for p in placed if p.stream_index == stream]
         assert stamps == sorted(set(stamps))
@@ -106,7 +122,7 @@ def test_one_packet_that_leaps_is_damaged_but_a_gap_is_not() -> None:
         assert [p.dts for p in damaged] == [0, 40, 41, 120, 160]
         assert [p.pts for p in damaged] == [0, 40, want, 120, 160]
         assert notes.lines() == ["packets with damaged time stamps, replaced: 1"]
-    for stamps in ([0, 40, 60_000, 60_040], [0, 40, 60_000, 59_990]):
+    for stamps in ([0, 40, 60_000, 60_040], [0, 40, 60_000, 59_990], [0, 40, 60_000]):
         gap, notes = rebased([FakePacket(1, t) for t in stamps])
         assert [p.dts for p in gap] == stamps
         assert notes.lines() == []
