@@ -29,7 +29,10 @@ VALUES = {
     "strength": "a number from 0 to 1",
     "stroke": "a number from 0.1 to 10",
 }
-"""What commands need as their value. The others take none, or true or false."""
+"""What commands need as their value."""
+
+BARE = ("next", "previous", "snapshot", "quit")
+"""Commands that take no value at all. The others take none, or true or false."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +126,15 @@ class Control:
         action = self._commands.get(command)
         if action is None:
             raise UsageError(f"no command {command!r}{did_you_mean(command, self._commands)}")
-        if command in ("record", "snapshot") and isinstance(value, str):
-            raise UsageError(f"command {command!r} takes no file name from outside")
         takes = VALUES.get(command)
-        if not takes and (not isinstance(value, bool | None) or (command == "snapshot" and value is not None)):
-            raise UsageError(f"command {command!r} takes no such value")
-        if takes and (value is None or isinstance(value, bool)):  # true is a number in Python: 1
-            raise UsageError(f"command {command!r} takes {takes}")
-        try:
-            action() if value is None else action(value)
-        except (TypeError, ValueError, OverflowError):
-            raise UsageError(f"command {command!r} takes {takes or 'no such value'}") from None
+        if takes:
+            fits = not isinstance(value, bool | None)  # true is a number in Python: 1
+        else:
+            fits = value is None or (isinstance(value, bool) and command not in BARE)
+        if fits:
+            with suppress(TypeError, ValueError, OverflowError):
+                return action() if value is None else action(value)
+        raise UsageError(f"command {command!r} takes {takes or 'no such value'}")
 
     def as_json(self) -> dict[str, Any]:
         """The settings and the styles there are."""
