@@ -17,6 +17,7 @@ import numpy as np
 from vidstyle.backends import cpu, fidelity, int8
 from vidstyle.backends.openvino_cache import compiled, versions
 from vidstyle.backends.openvino_core import openvino_core
+from vidstyle.backends.openvino_unfold import unfold, without_unfold
 from vidstyle.backends.protocol import Availability, Engine, EngineInfo, EngineSpec, Precision, Say
 from vidstyle.errors import BackendError, OutOfMemory
 from vidstyle.frames import ImageArray, StyleVector
@@ -187,37 +188,6 @@ class OpenVinoEngine:
         self._requests[number].wait()
         if self._blocks:
             unfold(self._blocks[number][0], painted)
-
-
-def unfold(blocks: ImageArray, painted: ImageArray) -> None:
-    """Lay blocks (H'/u, W'/u, 3 u u) uint8 out as rows of pixels, and crop them, into `painted` (H, W, 3).
-
-    Rows of u pixels move as one item: four times as fast as OpenVINO's own transposition of bytes.
-    """
-    rows, columns, channels = blocks.shape
-    side = round((channels / 3) ** 0.5)
-    item = f"V{3 * side}"
-    pieces = blocks.view(item).transpose(0, 2, 1)
-    whole = (rows * side, columns * side, 3)
-    target = painted if painted.shape == whole else np.empty(whole, np.uint8)
-    target.reshape(rows, side, columns, 3 * side).view(item)[..., 0] = pieces
-    if target is not painted:
-        painted[...] = target[: painted.shape[0], : painted.shape[1]]
-
-
-def without_unfold(model: openvino.Model) -> tuple[openvino.Model, bool]:
-    """The model up to its blocks of pixels, where it ends in laying them out and cropping them; else itself."""
-    import openvino
-
-    node = model.output(0).get_node()
-    for kind in ("Slice", "Reshape", "Transpose", "Reshape"):
-        node = node.input_value(0).get_node()
-        if node.get_type_name() != kind:
-            return model, False
-        if kind == "Transpose" and list(node.input_value(1).get_node().get_vector()) != [0, 1, 3, 2, 4]:
-            return model, False
-    blocks = node.input_value(0)
-    return openvino.Model([openvino.opset13.result(blocks)], model.get_parameters(), "vidstyle"), True
 
 
 def _device(core: openvino.Core, wanted: str) -> str:

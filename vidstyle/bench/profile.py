@@ -34,8 +34,8 @@ class Profile:
 
 def profile(network: str, *, size: tuple[int, int]) -> Profile:
     """Run `network` under OpenVINO's own clock, in bf16 where the processor has it. Raises BackendError."""
-    from vidstyle.backends.openvino import without_unfold
     from vidstyle.backends.openvino_core import openvino_core
+    from vidstyle.backends.openvino_unfold import without_unfold
 
     core = openvino_core()
     width, height = size
