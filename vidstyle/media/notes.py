@@ -19,10 +19,6 @@ class Notes:
         if by:
             self._counted[kind] = self._counted.get(kind, 0) + by
 
-    def counted(self, kind: str) -> int:
-        """How many of `kind` there have been."""
-        return self._counted.get(kind, 0)
-
     def lines(self) -> list[str]:
         """Everything so far, one line each: what was said, then what was counted, as "damaged packets: 3"."""
         return [*self._plain, *(f"{kind}: {n}" for kind, n in self._counted.items())]
