@@ -48,14 +48,15 @@ def test_the_package_itself_loads_nothing() -> None:
     assert not loaded_after("import vidstyle").intersection(HEAVY)
 
 
+@pytest.mark.parametrize("how", [(), ("--tile",)])
 def test_painting_on_openvino_needs_neither_torch_nor_onnx_nor_opencv(
-    make_film: Callable[..., Path], library_root: Path
+    make_film: Callable[..., Path], library_root: Path, how: tuple[str, ...]
 ) -> None:
     film = make_film(frames=2)
     target = film.with_name("out.mp4")
     loaded = loaded_after(
         "from vidstyle.cli.app import main; main()",
-        *("render", str(film), str(target), "--backend", "openvino"),
+        *("render", str(film), str(target), "--backend", "openvino", *how),
         environment={"VIDSTYLE_DATA_DIR": str(library_root)},
     )
     assert target.exists()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vidstyle.backends.openvino import translated
 from vidstyle.backends.openvino_core import openvino_core
 from vidstyle.frames import ImageArray, StyleVector
-from vidstyle.networks.graph import EPSILON
+from vidstyle.networks.architecture import EPSILON
 from vidstyle.networks.network import Network
 
 Vector = npt.NDArray[np.float32]

@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+EPSILON = 1e-5
+"""Added to every norm's variance."""
+
+TANH_SCALE = 150 / 255
+"""Half the range of a squashed output before it is clipped, as Johnson's own networks have it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:

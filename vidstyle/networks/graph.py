@@ -16,13 +16,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vidstyle.networks.architecture import Architecture
+from vidstyle.networks.architecture import EPSILON, TANH_SCALE, Architecture
 from vidstyle.networks.nodes import Nodes
-
-EPSILON = 1e-5
-
-TANH_SCALE = 150 / 255
-"""Half the range of a squashed output before it is clipped, as Johnson's own networks have it."""
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 

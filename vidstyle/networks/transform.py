@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidstyle.networks.architecture import Architecture
-from vidstyle.networks.graph import EPSILON, TANH_SCALE
+from vidstyle.networks.architecture import EPSILON, TANH_SCALE, Architecture
 from vidstyle.networks.instance_norm import conditional_instance_norm, conditional_instance_norm_and_spikes
 from vidstyle.networks.padding import reflect
 
