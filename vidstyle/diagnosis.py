@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -254,12 +253,13 @@ def _vgg() -> Iterator[Finding]:
 
 def _main_job() -> Iterator[Finding]:
     """Render a small film: everything from the decoder to the encoder has to work for that."""
+    from vidstyle.media.synthetic import write_film
     from vidstyle.pipeline import render
     from vidstyle.settings import RenderOptions
 
     with tempfile.TemporaryDirectory(prefix="vidstyle-") as folder:
         film, painted = Path(folder) / "film.mkv", Path(folder) / "painted.mp4"
-        _write_film(film, frames=3)
+        write_film(film, width=96, height=64, seconds=1, rate=3)
         start = time.monotonic()
         report = render(film, painted, options=RenderOptions())
         seconds = time.monotonic() - start
@@ -267,18 +267,3 @@ def _main_job() -> Iterator[Finding]:
     whole = report.frames_out == 3
     text = f"{report.frames_out} of 3 frames of a trial film painted by {engine}, {seconds:.1f} s from start to end"
     yield Finding(topic="main job", name="render", state="ok" if whole else "failed", text=text)
-
-
-def _write_film(path: Path, *, frames: int) -> None:
-    import av
-    import numpy as np
-
-    with av.open(str(path), "w") as film:
-        video = film.add_stream("ffv1", rate=25)
-        video.width, video.height, video.pix_fmt = 96, 64, "bgr0"
-        for i in range(frames):
-            picture = np.full((64, 96, 3), 60 * i, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = i, Fraction(1, 25)
-            film.mux(video.encode(frame))
-        film.mux(video.encode(None))
