@@ -50,11 +50,11 @@ class _Session:
     virtual: bool
     loop: LiveLoop
     page: MjpegPage
+    thread: threading.Thread
     words: deque[str]
     keeps: bool = False
     kept: set[Path] = field(default_factory=set)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    thread: threading.Thread | None = None
     error: str = ""
 
     def order(self) -> Order:
@@ -117,14 +117,13 @@ class Broadcast:
                 address, status=loop.as_json, perform=lambda command, value: self._perform(session, command, value)
             )
             outputs, _ = live.make_outputs(("virtual",) if virtual else (), loop)
-            session = _Session(
-                asked=camera, camera=source, spoken=spoken, network=order.network, virtual=virtual,
-                loop=loop, page=page, words=words,
-            )  # fmt: skip
-            session.thread = threading.Thread(
-                target=self._run, args=(session, [page, *outputs]), name="vidstyle-live", daemon=True
+            thread = threading.Thread(
+                target=lambda: self._run(session, [page, *outputs]), name="vidstyle-live", daemon=True
             )
-            self._session = session
+            self._session = session = _Session(
+                asked=camera, camera=source, spoken=spoken, network=order.network, virtual=virtual,
+                loop=loop, page=page, thread=thread, words=words,
+            )  # fmt: skip
             session.thread.start()
 
     def turn(self, order: Order, *, mirror: bool = False) -> None:
@@ -174,7 +173,7 @@ class Broadcast:
             return {"state": "off"}
         values = session.loop.as_json()
         self._collect(session)
-        runs = session.thread is not None and session.thread.is_alive()
+        runs = session.thread.is_alive()
         state = "live" if session.loop.has_begun else "starting"
         camera, (host, port) = values["camera"], session.page.address
         return {
@@ -254,17 +253,16 @@ class Broadcast:
 
     def _running(self) -> _Session:
         session = self._session
-        if session is None or session.thread is None or not session.thread.is_alive():
+        if session is None or not session.thread.is_alive():
             raise NothingThere("no live session runs")
         return session
 
     def _end(self) -> None:
-        session = self._session
-        if session and session.thread:
+        if session := self._session:
             session.loop.control.quit()
             session.thread.join(_PATIENCE)
-        if session and not session.error:  # else it is still to be said
-            self._session = None
+            if not session.error:  # else it is still to be said
+                self._session = None
 
 
 def _is_free(port: int) -> bool:
