@@ -13,7 +13,7 @@ from tests.gatys.random_vgg import SHALLOW, random_vgg
 from tests.motion.moves import texture
 from vidstyle.gatys.explore import compare_sheet, texture_sheet
 from vidstyle.gatys.sheets import plot, save_picture, sheet
-from vidstyle.gatys.stills import Palette, Studio, to_tensor
+from vidstyle.gatys.stills import Palette, StillPainter, to_tensor
 
 
 def test_labels_never_overlap_their_neighbours() -> None:
@@ -42,9 +42,9 @@ def test_a_texture_is_shown_beside_the_middle_of_its_painting() -> None:
 
 def test_comparing_shows_each_network_and_gatys(tmp_path: Path) -> None:
     painting = to_tensor(texture(32, 32, seed=2))
-    studio = Studio(random_vgg(), Palette(paintings=[(painting, 1.0)]), replace(SHALLOW, iterations=3))
+    stills = StillPainter(random_vgg(), Palette(paintings=[(painting, 1.0)]), replace(SHALLOW, iterations=3))
     said: list[str] = []
-    page = compare_sheet(studio, torch.rand(1, 3, 32, 40), [("negative", lambda p: 255 - p)], say=said.append)
+    page = compare_sheet(stills, torch.rand(1, 3, 32, 40), [("negative", lambda p: 255 - p)], say=said.append)
     save_picture(tmp_path / "sheet.png", page)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == page.shape
     assert [line.split(",")[0] for line in said] == ["negative", "gatys"]

@@ -13,7 +13,7 @@ from tests.motion.moves import texture
 from vidstyle.errors import BackendError
 from vidstyle.gatys.losses import Losses
 from vidstyle.gatys.optimise import Evaluate, optimise
-from vidstyle.gatys.stills import EDGE, Palette, Studio, to_tensor
+from vidstyle.gatys.stills import EDGE, Palette, StillPainter, to_tensor
 from vidstyle.networks.vgg import VGG
 
 GOAL = torch.linspace(0.1, 0.9, 3 * 8 * 8).view(1, 3, 8, 8)
@@ -127,10 +127,10 @@ def test_what_vgg_draws_along_the_end_of_a_picture_is_cut_off() -> None:
             return random_vgg()(pictures, layers)
 
     painting = to_tensor(texture(48, 64))
-    studio = Studio(Witness("vgg16"), Palette(paintings=[(painting, 1.0)]), replace(SHALLOW, iterations=3))
+    stills = StillPainter(Witness("vgg16"), Palette(paintings=[(painting, 1.0)]), replace(SHALLOW, iterations=3))
     photograph = to_tensor(texture(40, 60, seed=1))
     pictures: list[torch.Tensor] = []
-    outcome = studio.paint(photograph, on_step=lambda number, losses, picture: pictures.append(picture))
+    outcome = stills.paint(photograph, on_step=lambda number, losses, picture: pictures.append(picture))
     assert set(seen) == {(45, 60), (40 + 2 * EDGE, 60 + 2 * EDGE)}  # the painting; photograph and picture
     assert torch.equal(pictures[0], photograph)
     assert outcome.picture.shape == photograph.shape
@@ -138,10 +138,10 @@ def test_what_vgg_draws_along_the_end_of_a_picture_is_cut_off() -> None:
 
 def test_the_edge_is_free_where_the_picture_is_held() -> None:
     """It is cut off, and begins as a mirror each time: held too, it would take a later frame's loss up by a sixth."""
-    studio = Studio(random_vgg(), Palette(paintings=[(to_tensor(texture(48, 64)), 1.0)]), SHALLOW)
+    stills = StillPainter(random_vgg(), Palette(paintings=[(to_tensor(texture(48, 64)), 1.0)]), SHALLOW)
     photograph = to_tensor(texture(40, 60, seed=1))
     totals: list[float] = []
-    outcome = studio.optimise(
+    outcome = stills.optimise(
         photograph,
         photograph,
         iterations=4,

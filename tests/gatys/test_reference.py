@@ -20,7 +20,7 @@ from vidstyle.backends.cpu import processor
 from vidstyle.backends.heap import keep_freed_memory
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import CONTENT_LAYERS, STYLE_LAYERS, GatysOptions
-from vidstyle.gatys.stills import Palette, Studio, quick_copy, to_image, to_tensor, with_edge
+from vidstyle.gatys.stills import Palette, StillPainter, quick_copy, to_image, to_tensor, with_edge
 from vidstyle.gatys.through_time import ShotPainter
 from vidstyle.media.reader import open_reader
 from vidstyle.motion.flow import DisFlow
@@ -89,10 +89,10 @@ def test_a_still_beats_the_textbook_in_less_time(vgg: VGG, painting: torch.Tenso
     began = time.process_time()
     plain = _textbook(vgg, with_edge(photograph), scaled_painting, options)
     middle = time.process_time()
-    studio = Studio(vgg, Palette(paintings=[(painting, 1.0)]), options, quick=quick_copy(vgg))
-    outcome = studio.paint(photograph)
+    stills = StillPainter(vgg, Palette(paintings=[(painting, 1.0)]), options, quick=quick_copy(vgg))
+    outcome = stills.paint(photograph)
     ours_seconds, plain_seconds = time.process_time() - middle, middle - began
-    theirs, ours = studio.objective(photograph).evaluate(plain)[1].total, outcome.losses.total
+    theirs, ours = stills.objective(photograph).evaluate(plain)[1].total, outcome.losses.total
     sys.stderr.write(
         f"\n{SIDE} px, {ITERATIONS} iterations: textbook loss {theirs:.4f} in {plain_seconds:.1f} CPU seconds, "
         f"vidstyle {ours:.4f} in {ours_seconds:.1f}"
@@ -106,8 +106,10 @@ def test_a_still_beats_the_textbook_in_less_time(vgg: VGG, painting: torch.Tenso
 def test_no_line_is_drawn_along_the_border(vgg: VGG, painting: torch.Tensor) -> None:
     photograph = resized(read_picture(DATA / "photos" / "val" / "0002.jpg"), SIDE, SIDE).clamp(0, 1)
     quick = quick_copy(vgg) if processor().bf16 else None
-    studio = Studio(vgg, Palette(paintings=[(painting, 1.0)]), GatysOptions(iterations=60, tolerance=0.0), quick=quick)
-    luma = to_image(studio.paint(photograph).picture).astype(float).mean(2)
+    stills = StillPainter(
+        vgg, Palette(paintings=[(painting, 1.0)]), GatysOptions(iterations=60, tolerance=0.0), quick=quick
+    )
+    luma = to_image(stills.paint(photograph).picture).astype(float).mean(2)
     turned = (luma, luma[:, ::-1], luma.T, luma.T[:, ::-1])
     steps = [np.abs(np.diff(side, axis=1)).mean(0) for side in turned]  # between columns, from the border inwards
     rough = np.mean([side[:3] / side[10:-10].mean() for side in steps], axis=0)
@@ -118,13 +120,13 @@ def test_no_line_is_drawn_along_the_border(vgg: VGG, painting: torch.Tensor) -> 
 def test_a_film_needs_few_iterations_after_its_first_frame(clip: str, vgg: VGG, painting: torch.Tensor) -> None:
     film = _frames(DATA / "clips" / clip, count=int(os.environ.get("VIDSTYLE_TEST_FRAMES", "6")))
     options = GatysOptions(iterations=ITERATIONS, next_iterations=max(1, ITERATIONS // 8), tolerance=0.0)
-    studio = Studio(
+    stills = StillPainter(
         vgg, Palette(paintings=[(painting, 1.0)]), options, quick=quick_copy(vgg) if processor().bf16 else None
     )
-    painter = ShotPainter(studio, DisFlow("medium"), lambda frame: frame)
+    painter = ShotPainter(stills, DisFlow("medium"), lambda frame: frame)
     carried = [painter.paint(frame).image for frame in film]
-    alone = [to_image(studio.paint(to_tensor(frame)).picture) for frame in film]
-    ratio = _loss(studio, film[1:], carried[1:]) / _loss(studio, film[1:], alone[1:])
+    alone = [to_image(stills.paint(to_tensor(frame)).picture) for frame in film]
+    ratio = _loss(stills, film[1:], carried[1:]) / _loss(stills, film[1:], alone[1:])
     errors = [mean_steadiness(steadiness(zip(film, p, strict=True), second=99))["short"] for p in (carried, alone)]
     assert errors[0] is not None
     assert errors[1] is not None
@@ -146,10 +148,10 @@ def _frames(path: Path, *, count: int) -> list[ImageArray]:
     return frames
 
 
-def _loss(studio: Studio, film: list[ImageArray], painted: list[ImageArray]) -> float:
+def _loss(stills: StillPainter, film: list[ImageArray], painted: list[ImageArray]) -> float:
     """Mean loss without the temporal term."""
     losses = [
-        studio.objective(to_tensor(f)).evaluate(with_edge(to_tensor(p)))[1].total
+        stills.objective(to_tensor(f)).evaluate(with_edge(to_tensor(p)))[1].total
         for f, p in zip(film, painted, strict=True)
     ]
     return float(np.mean(losses))

@@ -15,7 +15,7 @@ from tests.gatys.random_vgg import SHALLOW, random_vgg
 from tests.motion.moves import texture
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.losses import Losses
-from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor
+from vidstyle.gatys.stills import Palette, StillPainter, to_image, to_tensor
 from vidstyle.gatys.through_time import ShotPainter, recoloured
 from vidstyle.motion.flow import FlowArray
 from vidstyle.motion.masks import consistent, on_motion_boundary
@@ -41,7 +41,7 @@ def test_motion_boundaries_keep_their_paint() -> None:
         starts.append(to_image(picture))
 
     later = film.copy()
-    painter = ShotPainter(_studio(), estimate, lambda frame: frame)
+    painter = ShotPainter(_stills(), estimate, lambda frame: frame)
     painter.skip(film, result)
     painter.paint(later, on_step=on_step)
     carried = warp(result, flow, sharp=True)
@@ -49,9 +49,9 @@ def test_motion_boundaries_keep_their_paint() -> None:
     assert not np.array_equal(starts[0][~seen], carried[~seen])
 
 
-def _studio() -> Studio:
+def _stills() -> StillPainter:
     options = replace(SHALLOW, next_iterations=1)
-    return Studio(random_vgg(), Palette(paintings=[(to_tensor(texture(48, 64, seed=9)), 1.0)]), options)
+    return StillPainter(random_vgg(), Palette(paintings=[(to_tensor(texture(48, 64, seed=9)), 1.0)]), options)
 
 
 def test_newly_seen_regions_take_the_colours_that_the_rest_has_got() -> None:

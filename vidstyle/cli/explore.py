@@ -88,7 +88,7 @@ def compare(
     from vidstyle.gatys.explore import compare_sheet
     from vidstyle.gatys.memory import room_for
     from vidstyle.gatys.sheets import save_picture
-    from vidstyle.gatys.stills import Palette, Studio
+    from vidstyle.gatys.stills import Palette, StillPainter
     from vidstyle.painter import Look, Painter
     from vidstyle.style_library import Library
     from vidstyle.styles import parse_style
@@ -103,8 +103,8 @@ def compare(
             look = Look(mix=library.mix([parse_style(text) for text in style], found))
             painter = open_painters.enter_context(Painter(found, backend=backend, say=console.detail))
             painters.append((name, partial(_paint, painter, look)))
-        studio = Studio(vgg, Palette(paintings=[(target, 1.0)]), asked, quick=quick)
-        save_picture(out, compare_sheet(studio, photograph, painters, say=console.say))
+        stills = StillPainter(vgg, Palette(paintings=[(target, 1.0)]), asked, quick=quick)
+        save_picture(out, compare_sheet(stills, photograph, painters, say=console.say))
     console.say(f"wrote {out}")
 
 

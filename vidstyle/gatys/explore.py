@@ -16,7 +16,7 @@ from vidstyle.backends.protocol import Say
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.options import GatysOptions
 from vidstyle.gatys.sheets import sheet
-from vidstyle.gatys.stills import Palette, Studio, to_image, to_tensor, with_edge
+from vidstyle.gatys.stills import Palette, StillPainter, to_image, to_tensor, with_edge
 from vidstyle.networks.vgg import VGG
 from vidstyle.training.photographs import squared
 
@@ -36,7 +36,7 @@ def content_sheet(vgg: VGG, photograph: Tensor, *, options: GatysOptions, quick:
             start="noise",
             coarsest=10**6,
         )
-        outcome = Studio(vgg, Palette(paintings=[(photograph, 1.0)]), alone, quick=quick).paint(photograph)
+        outcome = StillPainter(vgg, Palette(paintings=[(photograph, 1.0)]), alone, quick=quick).paint(photograph)
         say(f"{layer}: content loss {outcome.losses.content:.4f}")
         cells.append((to_image(outcome.picture), f"{layer}\ncontent loss {outcome.losses.content:.4f}"))
     return sheet(cells, columns=3)
@@ -51,14 +51,14 @@ def texture_sheet(
     for depth in range(1, 6):
         layers = tuple((f"conv{block}_1", 1.0) for block in range(1, depth + 1))
         alone = replace(options, content=0.0, style_layers=layers, variation=0.05, start="noise")
-        outcome = Studio(vgg, Palette(paintings=[(painting, 1.0)]), alone, quick=quick).paint(square)
+        outcome = StillPainter(vgg, Palette(paintings=[(painting, 1.0)]), alone, quick=quick).paint(square)
         say(f"up to conv{depth}_1: style loss {outcome.losses.style:.5f}")
         cells.append((to_image(outcome.picture), f"up to conv{depth}_1\nstyle loss {outcome.losses.style:.5f}"))
     return sheet(cells, columns=3)
 
 
 def compare_sheet(
-    studio: Studio,
+    stills: StillPainter,
     photograph: Tensor,
     networks: Sequence[tuple[str, Callable[[ImageArray], ImageArray]]],
     *,
@@ -66,11 +66,11 @@ def compare_sheet(
 ) -> ImageArray:
     """The photograph, each network's painting and Gatys', with losses and seconds; a labelled sheet."""
     image = to_image(photograph)
-    objective = studio.objective(photograph)
+    objective = stills.objective(photograph)
     cells = [(image, "photograph")]
 
     def add(name: str, picture: ImageArray, seconds: float) -> None:
-        losses = objective.evaluate(with_edge(to_tensor(picture, studio.device)))[1]
+        losses = objective.evaluate(with_edge(to_tensor(picture, stills.device)))[1]
         text = f"{name}, {seconds:.2f} s\ncontent {losses.content:.3f}  style {losses.style:.4f}"
         say(text.replace("\n", ": "))
         cells.append((picture, text))
@@ -81,6 +81,6 @@ def compare_sheet(
         picture = paint(image)
         add(name, picture, time.perf_counter() - began)
     began = time.perf_counter()
-    picture = to_image(studio.paint(photograph).picture)
+    picture = to_image(stills.paint(photograph).picture)
     add("gatys", picture, time.perf_counter() - began)
     return sheet(cells, columns=len(cells))

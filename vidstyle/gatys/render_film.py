@@ -26,7 +26,7 @@ from vidstyle.gatys.options import GatysOptions, parse_gatys
 from vidstyle.gatys.palette import Painting, find_paintings, luma, make_palette
 from vidstyle.gatys.progress import Account
 from vidstyle.gatys.shots import find_shots
-from vidstyle.gatys.stills import Studio, quick_copy, to_image, to_tensor
+from vidstyle.gatys.stills import StillPainter, quick_copy, to_image, to_tensor
 from vidstyle.gatys.store import Shot, Store
 from vidstyle.gatys.through_time import ShotPainter, in_turn
 from vidstyle.interrupts import stop_requests
@@ -144,12 +144,12 @@ class GatysJob:
             **gatys,
         }
 
-    def _studio(self, paintings: list[Painting]) -> Studio:
+    def _stills(self, paintings: list[Painting]) -> StillPainter:
         options = self.gatys
         vgg = load_vgg(options.vgg, pooling=options.pooling, say=self._say).to(self._device)
         palette = make_palette(paintings, options.masks, grey=self.options.keep_colors, device=self._device)
         quick = quick_copy(vgg) if self._precision == "bf16" else None
-        return Studio(vgg, palette, options, quick=quick, stroke=self.options.stroke)
+        return StillPainter(vgg, palette, options, quick=quick, stroke=self.options.stroke)
 
     @contextmanager
     def _base(self) -> Iterator[Callable[[ImageArray], ImageArray]]:
@@ -179,14 +179,14 @@ class GatysJob:
         frames_wanted = sum(len(shot.frames) for shot in shots)
         if frames_wanted > 1:
             self._say(f"{frames_wanted} frames to paint in {len(shots)} shot{'s' if len(shots) > 1 else ''}")
-        studio, flow = self._studio(paintings), self._flow()
+        stills, flow = self._stills(paintings), self._flow()
         account = self._account(shots)
         with self._base() as base, self._open() as reader:
             frames = map(self._scaled, reader)
             for shot in shots:
                 films = self._films(frames, shot)
                 for turn in range(1, self.gatys.passes + 1):
-                    painter = ShotPainter(studio, flow, base)
+                    painter = ShotPainter(stills, flow, base)
                     order = in_turn(shot.frames, turn)
                     for place, number in enumerate(order):
                         film = next(films) if turn == 1 else self._store.film(number)

@@ -51,7 +51,7 @@ class Palette:
             raise UsageError("no painting has a weight above 0")
 
 
-class Studio:
+class StillPainter:
     """VGG, palette and options together: makes objectives and paints stills. Targets are kept per size.
 
     With `quick`, a copy of the network in bfloat16, all but the last `EXACT_SHARE` of every optimisation runs on

@@ -21,7 +21,7 @@ from vidstyle.frames import ImageArray
 from vidstyle.gatys.lbfgs import Pair
 from vidstyle.gatys.losses import Before
 from vidstyle.gatys.optimise import OnStep, Outcome
-from vidstyle.gatys.stills import Studio, to_image, to_tensor
+from vidstyle.gatys.stills import StillPainter, to_image, to_tensor
 from vidstyle.motion.flow import FlowArray, FlowEstimator
 from vidstyle.motion.masks import Mask, consistent, on_motion_boundary, valid_mask
 from vidstyle.motion.warp import warp
@@ -72,12 +72,12 @@ class ShotPainter:
     of the last frame that it skips.
     """
 
-    def __init__(self, studio: Studio, flow: FlowEstimator, base: Callable[[ImageArray], ImageArray]) -> None:
-        self._studio, self._flow, self._base = studio, flow, base
+    def __init__(self, stills: StillPainter, flow: FlowEstimator, base: Callable[[ImageArray], ImageArray]) -> None:
+        self._stills, self._flow, self._base = stills, flow, base
         self._moments: list[Moment] = []
         self.pairs: Sequence[Pair] = ()
         self._reference: ImageArray | None = None
-        self._longest = max(studio.options.lags)
+        self._longest = max(stills.options.lags)
 
     @property
     def begun(self) -> bool:
@@ -105,14 +105,14 @@ class ShotPainter:
     def _first(self, film: ImageArray, earlier: ImageArray | None, on_step: OnStep) -> PaintedFrame:
         if earlier is not None:
             return PaintedFrame(image=earlier, outcome=None)
-        studio = self._studio
-        content = to_tensor(film, studio.device)
-        start = to_tensor(self._base(film), studio.device) if studio.options.start == "fast" else None
-        outcome = studio.paint(content, start, on_step=on_step)
+        stills = self._stills
+        content = to_tensor(film, stills.device)
+        start = to_tensor(self._base(film), stills.device) if stills.options.start == "fast" else None
+        outcome = stills.paint(content, start, on_step=on_step)
         return PaintedFrame(image=to_image(outcome.picture), outcome=outcome)
 
     def _next(self, film: ImageArray, earlier: ImageArray | None, on_step: OnStep) -> PaintedFrame:
-        studio, last = self._studio, self._moments[-1]
+        stills, last = self._stills, self._moments[-1]
         flow = self._flow(film, last.film)
         changed = self._changed(film, flow)
         self._renew(film, changed)
@@ -129,11 +129,11 @@ class ShotPainter:
         free = None
         if changed is not None:
             start = np.where(changed[..., None], start, last.result)
-            free = _plane(changed, studio.device)
-        outcome = studio.optimise(
-            to_tensor(start.astype(np.uint8), studio.device),
-            to_tensor(film, studio.device),
-            iterations=studio.options.next_iterations,
+            free = _plane(changed, stills.device)
+        outcome = stills.optimise(
+            to_tensor(start.astype(np.uint8), stills.device),
+            to_tensor(film, stills.device),
+            iterations=stills.options.next_iterations,
             before=self._before(film, carried, valid),
             exact_share=0,
             free=free,
@@ -145,10 +145,10 @@ class ShotPainter:
 
     def _before(self, film: ImageArray, carried: ImageArray, valid: Mask) -> list[Before]:
         """The last result as carried, then the older ones where no nearer one is valid (Ruder, equation 9)."""
-        device = self._studio.device
+        device = self._stills.device
         rest = ~valid
         found = [Before(picture=to_tensor(carried, device), valid=_plane(valid, device))]
-        for lag in sorted(set(self._studio.options.lags) - {1}):
+        for lag in sorted(set(self._stills.options.lags) - {1}):
             if lag > len(self._moments):
                 break
             moment = self._moments[-lag]
