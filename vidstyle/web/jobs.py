@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 from vidstyle.errors import Interrupted, OutputError, VidstyleError
@@ -88,7 +89,8 @@ class Jobs:
         self._shelf = shelf
         self._render = render
         self._jobs: dict[str, Job] = {}
-        self._changed = threading.Condition()
+        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="vidstyle-jobs", daemon=True)
         self._thread.start()
@@ -97,18 +99,18 @@ class Jobs:
         """Append a job. Raises UsageError, StyleError, OutputError before anything is painted."""
         order.look(self._library, self._library.network(order.network))
         self.make_folder()
-        with self._changed:
+        with self._lock:
             target = self._free_name(source, order)
             command = self.command(source, order, target.name)
             job = Job(id=secrets.token_hex(8), source=source, order=order, target=target, command=command)
             self._jobs[job.id] = job
-            self._changed.notify_all()
+            self._waiting.put(job)
         return job
 
     def keep(self, target: Path, order: Order) -> None:
         """Take up a film or picture that was painted live, as a job that is done."""
         job = Job(id=secrets.token_hex(8), source=None, order=order, target=target, command="", state="done")
-        with self._changed:
+        with self._lock:
             self._jobs[job.id] = job
 
     def make_folder(self) -> Path:
@@ -125,12 +127,12 @@ class Jobs:
 
     def jobs(self) -> list[Job]:
         """All of them, the newest first."""
-        with self._changed:
+        with self._lock:
             return list(reversed(self._jobs.values()))
 
     def find(self, job_id: str) -> Job:
         """Raises NothingThere."""
-        with self._changed:
+        with self._lock:
             if job_id not in self._jobs:
                 raise NothingThere("this job is no longer here")
             return self._jobs[job_id]
@@ -141,7 +143,7 @@ class Jobs:
         Raises NothingThere.
         """
         job = self.find(job_id)
-        with self._changed:
+        with self._lock:
             job.discard = True
             if job.state == "waiting":
                 job.state = "cancelled"
@@ -150,28 +152,21 @@ class Jobs:
 
     def close(self) -> None:
         """Let the running job finish what it has in hand, as Ctrl-C does: its `.part` stays, and plays."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
             unfinished = [job for job in self._jobs.values() if job.state in ("waiting", "preparing", "painting")]
         for job in unfinished:
             job.stop.ask()
+        self._waiting.put(None)
         self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        while (job := self._waiting.get()) is not None:
+            with self._lock:
+                if self._closed or job.state != "waiting":  # it was cancelled meanwhile
+                    continue
+                job.state = "preparing"
             self._run(job)
-
-    def _next(self) -> Job | None:
-        """Wait for a job; None when there will be no more."""
-        with self._changed:
-            while not self._closed:
-                for job in self._jobs.values():
-                    if job.state == "waiting":
-                        job.state = "preparing"
-                        return job
-                self._changed.wait()
-            return None
 
     def _run(self, job: Job) -> None:
         def follow(progress: Progress) -> None:
@@ -197,7 +192,7 @@ class Jobs:
             job.error = self._shelf.in_their_words(error, job.source)
         except Exception as error:  # a library's, or our own: one film must not end the studio
             job.error = f"unexpected {type(error).__name__}: {error}"
-        with self._changed:  # a cancel comes before this, or too late
+        with self._lock:  # a cancel comes before this, or too late
             job.state = _discarded(job, state) if job.discard else state
 
     def _free_name(self, source: Source, order: Order) -> Path:
