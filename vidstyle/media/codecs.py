@@ -106,12 +106,19 @@ _ALPHA_8 = ("bgra", "rgba", "argb", "abgr", "yuva420p", "yuva444p", "gbrap", "yu
 _ALPHA_10 = ("gbrap10le", "yuva444p10le", "yuva420p10le")
 
 
+def find_codec(name: str, mode: Literal["r", "w"]) -> av.Codec | None:
+    """FFmpeg's decoder ("r") or encoder ("w") of this name, its own or that of what it codes; None if it has none."""
+    try:
+        return av.Codec(name, mode)
+    except UnknownCodecError:
+        return None
+
+
 def video_encoder(name: str) -> av.Codec:
     """The encoder that `name` (a key of `CODECS`, or FFmpeg's own name) means. Raises UsageError."""
-    try:
-        codec = av.Codec(CODECS.get(name, name), "w")
-    except UnknownCodecError as error:
-        raise UsageError(f"no encoder is called {name!r}{did_you_mean(name, _names())}; {_offer()}") from error
+    codec = find_codec(CODECS.get(name, name), "w")
+    if codec is None:
+        raise UsageError(f"no encoder is called {name!r}{did_you_mean(name, _names())}; {_offer()}")
     if codec.type != "video":
         raise UsageError(f"{name!r} encodes {codec.type}, not pictures; {_offer()}")
     return codec
@@ -124,11 +131,8 @@ def _offer() -> str:
 def _names() -> Iterable[str]:
     yield from CODECS
     for name in av.codec.codecs_available:
-        try:
-            if av.Codec(name, "w").type == "video":
-                yield name
-        except UnknownCodecError:
-            continue
+        if (codec := find_codec(name, "w")) and codec.type == "video":
+            yield name
 
 
 def _tuning(encoder: str) -> _Tuning | None:

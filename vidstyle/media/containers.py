@@ -15,6 +15,7 @@ from typing import Literal
 import av
 
 from vidstyle.errors import UsageError
+from vidstyle.media.codecs import find_codec
 from vidstyle.suggest import did_you_mean
 
 # Fragments and clusters close after a quarter of a second of film, in microseconds and milliseconds: so far a killed
@@ -222,13 +223,14 @@ def _from_ffmpeg(suffix: str, target: str) -> ContainerFormat:
     if muxer in ("amv", "dirac", "swf", "yuv4mpegpipe"):
         raise UsageError(f"vidstyle writes no {suffix} files; use one of {known}")
     encoders = _encoders(muxer)
-    if not any(av.Codec(name, "w").type == "video" for name in encoders):
+    if not any(codec.type == "video" for codec in encoders):
         raise UsageError(f"{suffix} files hold no pictures; use one of {known}")
+    names = {codec.name for codec in encoders}
     return ContainerFormat(
         muxer=muxer,
-        codec="h264" if "libx264" in encoders else file.default_video_codec,
+        codec="h264" if "libx264" in names else file.default_video_codec,
         audio=None,
-        audio_encoder=next((name for name in (file.default_audio_codec, "aac") if name in encoders), None),
+        audio_encoder=next((name for name in (file.default_audio_codec, "aac") if name in names), None),
         subtitles=None,
         timeless=bool(file.format.flags & _NO_TIMESTAMPS),
     )
@@ -248,19 +250,9 @@ def supported_codecs(muxer: str) -> frozenset[str]:
 
 
 def _descriptor(coder: str) -> str:
-    for mode in ("r", "w"):
-        try:
-            return av.Codec(coder, mode).canonical_name
-        except av.codec.codec.UnknownCodecError:
-            continue
-    return coder
+    codec = find_codec(coder, "r") or find_codec(coder, "w")
+    return codec.canonical_name if codec else coder
 
 
-def _encoders(muxer: str) -> list[str]:
-    found = []
-    for name in supported_codecs(muxer):
-        try:
-            found.append(av.Codec(name, "w").name)
-        except av.codec.codec.UnknownCodecError:
-            continue
-    return found
+def _encoders(muxer: str) -> list[av.Codec]:
+    return [codec for name in supported_codecs(muxer) if (codec := find_codec(name, "w"))]
