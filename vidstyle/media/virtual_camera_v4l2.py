@@ -71,8 +71,7 @@ class V4l2Camera:
             except (av.error.FFmpegError, OSError) as error:
                 self.close()
                 if error.errno == errno.EBUSY:
-                    users = ", ".join(programs_using(device)) or "another program"
-                    raise OutputError(f"{device} is busy: used by {users}; close it or name another device") from error
+                    raise _busy(device) from error
                 refusals.append(f"{pixel_format}: {error.strerror}")
             else:
                 self.pixel_format = pixel_format
@@ -138,6 +137,11 @@ def how_to_get_a_device(
     return f"run `{install}`, then `{_MODPROBE}`"
 
 
+def _busy(device: str) -> OutputError:
+    users = ", ".join(programs_using(device)) or "another program"
+    return OutputError(f"{device} is busy: used by {users}; close it or name another device")
+
+
 def _set_rate(device: str, rate: Fraction) -> None:
     """Tell the device the rate, which FFmpeg's muxer does not; one that does not care is left alone."""
     request = bytearray(
@@ -147,8 +151,7 @@ def _set_rate(device: str, rate: Fraction) -> None:
         descriptor = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.EBUSY:
-            users = ", ".join(programs_using(device)) or "another program"
-            raise OutputError(f"{device} is busy: used by {users}; close it or name another device") from error
+            raise _busy(device) from error
         raise OutputError(f"{device} cannot be opened: {error.strerror}") from error
     try:
         fcntl.ioctl(descriptor, _VIDIOC_S_PARM, request)
