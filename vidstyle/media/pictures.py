@@ -17,7 +17,7 @@ from vidstyle.media.codecs import EncodeOptions, is_rgb
 from vidstyle.media.frame_converter import FrameConverter
 from vidstyle.media.notes import Notes
 from vidstyle.media.numbered import numbered_name
-from vidstyle.media.part_file import is_picture, is_sequence, output_error, write_file, writing
+from vidstyle.media.part_file import is_picture, output_error, write_file, writing
 from vidstyle.media.protocol import CopiedPacket, FilmSource
 from vidstyle.media.shape import pixel_aspect
 
@@ -61,7 +61,7 @@ class PictureWriter:
         """Make the folder that a sequence needs. Raises UsageError, OutputError."""
         info = source.info
         self._target = target
-        self._numbered = numbered_name(target) if is_sequence(target) else None
+        self._numbered = numbered_name(target)
         self._form = _FORMATS[target.suffix.lower()]
         self._notes = Notes()
         self._single: bytes | None = None
