@@ -290,14 +290,21 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys: Captured
         ("vidstyle styles sh", "show"),
         ("vidstyle render --style wav", "waves"),
         ("vidstyle styles show wav", "waves"),
+        ("vidstyle styles remove wav", "waves"),
+        ("vidstyle styles preview wav", "waves"),
         ("vidstyle render --backend openv", "openvino"),
         ("vidstyle render --device CP", "CPU"),
-        ("vidstyle render --network cl", "classic"),
+        *[(f"vidstyle {words} --network cl", "classic") for words in ("render", "build", "bench", "explore compare")],
         ("vidstyle render --keep-c", "--keep-colors"),
     ],
 )
 def test_the_shell_completes(library_root: Path, typed: str, offered: str) -> None:
     assert offered in complete(typed, library_root).stdout.split()
+
+
+def test_the_shell_offers_no_shipped_style_to_be_removed(library_root: Path) -> None:
+    assert complete("vidstyle styles show scr", library_root).stdout.split() == ["scream"]
+    assert complete("vidstyle styles remove scr", library_root).stdout.split() == []
 
 
 def test_a_shells_file_that_cannot_be_written_is_an_output_error(

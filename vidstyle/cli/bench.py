@@ -16,7 +16,13 @@ from vidstyle.errors import OutputError, UsageError
 
 def bench(
     network: Annotated[
-        list[str], typer.Option("--network", metavar="NAME", help="Network to measure; several may be named.")
+        list[str],
+        typer.Option(
+            "--network",
+            metavar="NAME",
+            help="Network to measure; several may be named.",
+            autocompletion=options.complete_networks,
+        ),
     ] = ["live", "classic"],
     size: Annotated[
         list[int], typer.Option("--size", metavar="SHORT", help="360, 720 or 1080; several may be named.")

@@ -11,9 +11,15 @@ from vidstyle.cli import console, options
 
 
 def build(
-    network: Annotated[list[str], typer.Option("--network", metavar="NAME", help="Network; several may be named.")] = [
-        "live"
-    ],
+    network: Annotated[
+        list[str],
+        typer.Option(
+            "--network",
+            metavar="NAME",
+            help="Network; several may be named.",
+            autocompletion=options.complete_networks,
+        ),
+    ] = ["live"],
     size: Annotated[
         list[str], typer.Option("--size", metavar="WxH", help="Size of the frames as painted; several may be named.")
     ] = ["1280x720"],

@@ -75,7 +75,12 @@ def compare(
     out: Out,
     painting: Annotated[Path, typer.Option(metavar="FILE", help="The painting that the style was trained on.")],
     style: options.Style = ["mosaic"],
-    network: Annotated[list[str], typer.Option(metavar="NAME", help="Networks to compare (repeatable).")] = ["live"],
+    network: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="Networks to compare (repeatable).", autocompletion=options.complete_networks
+        ),
+    ] = ["live"],
     size: Size = 384,
     gatys: Gatys = [],
     backend: options.Backend = "auto",

@@ -13,15 +13,24 @@ from vidstyle.settings import PrecisionChoice
 
 
 def complete_styles(incomplete: str) -> Iterable[str]:
+    return _complete_cards(incomplete)
+
+
+def complete_own_styles(incomplete: str) -> Iterable[str]:
+    return _complete_cards(incomplete, own=True)
+
+
+def _complete_cards(incomplete: str, *, own: bool = False) -> Iterable[str]:
     from vidstyle.style_library import Library
 
     try:
-        return [card.name for card in Library().cards() if card.name.startswith(incomplete)]
+        cards = [card for card in Library().cards() if not (own and card.shipped)]
     except VidstyleError:  # of a broken card; it would be printed into the user's prompt
         return []
+    return [card.name for card in cards if card.name.startswith(incomplete)]
 
 
-def _complete_networks(incomplete: str) -> Iterable[str]:
+def complete_networks(incomplete: str) -> Iterable[str]:
     from vidstyle.style_library import Library
 
     try:
@@ -57,7 +66,7 @@ Strength = Annotated[
     float, typer.Option(min=0, max=1, metavar="0..1", help="From the film itself (0) to the full style (1).")
 ]
 Network = Annotated[
-    str, typer.Option(metavar="NAME", help="live (fast) or classic (finest).", autocompletion=_complete_networks)
+    str, typer.Option(metavar="NAME", help="live (fast) or classic (finest).", autocompletion=complete_networks)
 ]
 KeepColors = Annotated[
     bool,

@@ -12,8 +12,6 @@ from vidstyle.cli import console, options
 if TYPE_CHECKING:
     from vidstyle.styles import StyleCard
 
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.complete_styles)]
-
 
 def list_styles(json: options.Json = False) -> None:
     """All styles at hand, your own and the shipped ones."""
@@ -27,7 +25,10 @@ def list_styles(json: options.Json = False) -> None:
     console.table(("style", "networks", "title", "by"), rows)
 
 
-def show(name: Name, json: options.Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.complete_styles)],
+    json: options.Json = False,
+) -> None:
     """What is known of a style."""
     from vidstyle.style_library import Library
 
@@ -38,7 +39,9 @@ def show(name: Name, json: options.Json = False) -> None:
     console.table((), [(key, _text(value)) for key, value in _as_json(card).items()])
 
 
-def remove(name: Name) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.complete_own_styles)],
+) -> None:
     """Remove a style of your own from your data folder."""
     from vidstyle.style_library import Library
 

@@ -12,7 +12,12 @@ from vidstyle.cli import console, options
 
 def preview(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Styles; all of your own if left out.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Styles; all of your own if left out.",
+            autocompletion=options.complete_own_styles,
+        ),
     ] = None,
     root: Annotated[
         Path | None, typer.Option("--in", metavar="DIR", help="Folder with styles and networks, instead of your own.")

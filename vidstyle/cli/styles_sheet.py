@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def sheet(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or films, whose first frame is taken.")
+        list[Path], typer.Argument(metavar="IMAGE", help="Photographs, or films, whose first frame is taken.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The sheet, a PNG file.")],
     style: Annotated[

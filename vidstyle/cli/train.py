@@ -34,7 +34,7 @@ CROP = 384
 
 def train(
     paintings: Annotated[
-        list[Path] | None, typer.Argument(metavar="IMAGE...", help="The painting; several make one style.")
+        list[Path] | None, typer.Argument(metavar="IMAGE", help="The painting; several make one style.")
     ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="What the style will be called.")] = "",
     content: Annotated[
