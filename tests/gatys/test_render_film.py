@@ -17,7 +17,7 @@ from tests.gatys.conftest import film_of, pictures
 from tests.gatys.random_vgg import QUICK
 from tests.motion.moves import texture
 from vidstyle import gatys
-from vidstyle.errors import BackendError, InputError, Interrupted, UsageError
+from vidstyle.errors import BackendError, InputError, Interrupted, StyleError, UsageError
 from vidstyle.frames import ImageArray
 from vidstyle.gatys.render_film import GatysJob
 from vidstyle.gatys.store import Store
@@ -296,6 +296,32 @@ def test_wrong_requests(
         gatys.render(film, film_of(tmp_path / "out"), options=_options(painting, **change))
 
 
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("masks=a.png",), InputError, "a.png"),
+        (("style-layers=conv9_9",), StyleError, "no layer 'conv9_9'"),
+        (("content-layers=pool1",), StyleError, "no layer 'pool1'"),
+        (("start=fast", "fast=nosuch"), StyleError, "no style 'nosuch'"),
+    ],
+)
+def test_what_cannot_be_painted_is_refused_before_an_older_rendering_is_given_up(
+    words: tuple[str, ...],
+    error: type[Exception],
+    message: str,
+    film: str,
+    painting: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = film_of(tmp_path / "out")
+    gatys.render(film, target, options=_options(painting, "shots=1/2"))
+    monkeypatch.setattr("vidstyle.gatys.render_film.find_shots", lambda *_, **__: pytest.fail("hours of film"))
+    with pytest.raises(error, match=message):
+        gatys.render(film, target, options=_options(painting, *words, overwrite=True))
+    assert Store(target).load(0, turn=1) is not None
+
+
 def test_an_unreadable_painting(film: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
@@ -312,7 +338,6 @@ def test_a_film_too_small(write_film: Callable[[list[ImageArray]], str], paintin
 def test_no_weights_says_where_to_get_them(
     film: str, painting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidstyle.errors import StyleError
     from vidstyle.networks.vgg import load_vgg
 
     monkeypatch.setattr("vidstyle.gatys.render_film.load_vgg", load_vgg)

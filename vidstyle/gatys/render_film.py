@@ -35,6 +35,7 @@ from vidstyle.media.protocol import Reader, Writer
 from vidstyle.media.reader import open_reader
 from vidstyle.media.writer import EncodeOptions, open_writer
 from vidstyle.motion.flow import DisFlow, FlowEstimator
+from vidstyle.networks.network import Network
 from vidstyle.networks.vgg import load_vgg
 from vidstyle.painter import Look, Painter
 from vidstyle.report import RenderReport, total_weights
@@ -65,10 +66,16 @@ class GatysJob:
                 f"backend {options.backend} is for the network, which Gatys mode uses with --gatys start=fast only: "
                 "leave it out, or say auto"
             )
-        self._library, self._say, self._progress = library, say, progress
-        if options.network != DEFAULT_NETWORK:  # one that was named has to be there, though only start=fast uses it
-            (library or Library()).network(options.network)
+        self._say, self._progress = say, progress
+        self._start: tuple[Network, Look] | None = None
+        library = library or Library()
+        if self.gatys.start == "fast":
+            network = library.network(options.network)
+            self._start = network, Look(mix=library.mix([(self.gatys.fast, 1.0)], network))
+        elif options.network != DEFAULT_NETWORK:  # one that was named has to be there, though only start=fast uses it
+            library.network(options.network)
         self._store = Store(target)
+        self._paintings: list[Painting] = []
         self._began, self._cpu_began = time.monotonic(), time.process_time()
         self._device = _device(options.device)
         self._precision = _precision(options.precision, self._device)
@@ -78,22 +85,26 @@ class GatysJob:
         if self.options.stabilize:
             self._say("Gatys mode holds frames steady by its own loss: --stabilize adds nothing")
         with stop_requests(), room_for(*self._size):
-            paintings = find_paintings(self.options.styles)
+            self._paintings = find_paintings(self.options.styles)
             with self._open() as reader:  # what cannot be written is refused now, not when everything is painted
                 self._open_writer(reader).close(commit=False)
             if not (self.options.strength or self.gatys.shots):  # the film as it is: nothing has to be painted
                 return replace(self._write_film(), backend=None, device=None, precision=None)
+            # What is missing is refused before the film is gone through and an older rendering given up. Where one is
+            # gone on with, all may be painted, for which neither is needed.
+            if not (self.options.resume and self._store.folder.exists()):
+                _ = self._stills, self._flow
             shots, checksum = self._find_shots()
             refuse_several(Path(self.target), shots[-1].last + 1)
             self._store.open(
-                self._description(paintings, shots, checksum),
+                self._description(shots, checksum),
                 resume=self.options.resume,
                 overwrite=self.options.overwrite,
             )
             number, count = self.gatys.share
             mine = shots[number - 1 :: count]
             try:
-                self._paint_shots(paintings, [shot for shot in mine if not self._finished(shot)])
+                self._paint_shots([shot for shot in mine if not self._finished(shot)])
             finally:
                 if not self.gatys.shots:  # others may be about to write their first frames into it
                     self._store.leave()
@@ -124,7 +135,7 @@ class GatysJob:
             raise InputError(f"{self.source}: no frame could be read")
         return shots, checksum
 
-    def _description(self, paintings: list[Painting], shots: list[Shot], checksum: int) -> dict[str, Any]:
+    def _description(self, shots: list[Shot], checksum: int) -> dict[str, Any]:
         """What must be the same for a rendering to be gone on with. `shots` and machine do not count."""
         gatys = asdict(self.gatys)
         gatys.pop("shots")
@@ -135,7 +146,7 @@ class GatysJob:
             "source_checksum": f"{checksum:08x}",
             "size": list(self._size),
             "part": [str(start), str(end), *([str(rate)] if rate else [])],
-            "paintings": [[p.weight, p.sha256] for p in paintings],
+            "paintings": [[p.weight, p.sha256] for p in self._paintings],
             "stroke": self.options.stroke,
             "keep_colors": self.options.keep_colors,
             "precision": self._precision,
@@ -144,25 +155,25 @@ class GatysJob:
             **gatys,
         }
 
-    def _stills(self, paintings: list[Painting]) -> StillPainter:
+    @cached_property
+    def _stills(self) -> StillPainter:
         options = self.gatys
         vgg = load_vgg(options.vgg, pooling=options.pooling, say=self._say).to(self._device)
-        palette = make_palette(paintings, options.masks, grey=self.options.keep_colors, device=self._device)
+        palette = make_palette(self._paintings, options.masks, grey=self.options.keep_colors, device=self._device)
         quick = quick_copy(vgg) if self._precision == "bf16" else None
         return StillPainter(vgg, palette, options, quick=quick, stroke=self.options.stroke)
 
     @contextmanager
     def _base(self) -> Iterator[Callable[[ImageArray], ImageArray]]:
         """What new regions start from: the network's painting, or the film."""
-        if self.gatys.start != "fast":
+        if self._start is None:
             yield lambda film: film
             return
-        library = self._library or Library()
-        network = library.network(self.options.network)
-        look = Look(mix=library.mix([(self.gatys.fast, 1.0)], network))
+        network, look = self._start
         with closing(Painter(network, backend=self.options.backend, say=self._say)) as painter:
             yield lambda film: painter.paint(film[None], look)[0]
 
+    @cached_property
     def _flow(self) -> FlowEstimator:
         if self.gatys.flow == "dis":
             return DisFlow("medium")
@@ -173,20 +184,19 @@ class GatysJob:
     def _finished(self, shot: Shot) -> bool:
         return all(self._store.load(number, turn=self.gatys.passes) is not None for number in shot.frames)
 
-    def _paint_shots(self, paintings: list[Painting], shots: list[Shot]) -> None:
+    def _paint_shots(self, shots: list[Shot]) -> None:
         if not shots:
             return
         frames_wanted = sum(len(shot.frames) for shot in shots)
         if frames_wanted > 1:
             self._say(f"{frames_wanted} frames to paint in {len(shots)} shot{'s' if len(shots) > 1 else ''}")
-        stills, flow = self._stills(paintings), self._flow()
         account = self._account(shots)
         with self._base() as base, self._open() as reader:
             frames = map(self._scaled, reader)
             for shot in shots:
                 films = self._films(frames, shot)
                 for turn in range(1, self.gatys.passes + 1):
-                    painter = ShotPainter(stills, flow, base)
+                    painter = ShotPainter(self._stills, self._flow, base)
                     order = in_turn(shot.frames, turn)
                     for place, number in enumerate(order):
                         film = next(films) if turn == 1 else self._store.film(number)

@@ -61,6 +61,8 @@ class StillPainter:
     def __init__(
         self, vgg: VGG, palette: Palette, options: GatysOptions, *, quick: VGG | None = None, stroke: float = 1.0
     ) -> None:
+        """Raises StyleError for layers that `vgg` does not have."""
+        vgg.check_layers(name for name, _ in (*options.content_layers, *options.style_layers))
         self.vgg, self.quick, self.palette, self.options, self._stroke = vgg, quick, palette, options, stroke
         self._targets: dict[tuple[int, int], StyleTarget] = {}
 

@@ -62,14 +62,18 @@ class VGG(nn.Module):
         """All layer names, in order."""
         return [prefix + name.removeprefix("conv") for name in self.convolutions for prefix in ("conv", "relu")]
 
+    def check_layers(self, names: Iterable[str]) -> None:
+        """Raise StyleError for a layer that does not exist."""
+        if unknown := set(names) - set(self.layers):
+            raise StyleError(f"{self.variant} has no layer {sorted(unknown)[0]!r}; it has conv1_1 to {self.layers[-1]}")
+
     def forward(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations of `pictures`, (N, 3, H, W) RGB in 0..1, at `layers`; nothing deeper is computed.
 
         Raises StyleError for a layer that does not exist or a picture too small to reach it.
         """
         wanted = set(layers)
-        if unknown := wanted - set(self.layers):
-            raise StyleError(f"{self.variant} has no layer {sorted(unknown)[0]!r}; it has conv1_1 to {self.layers[-1]}")
+        self.check_layers(wanted)
         found: dict[str, Tensor] = {}
         x = (pictures - self.get_buffer("mean")) / self.get_buffer("std")
         for name, convolution in self.convolutions.items():
