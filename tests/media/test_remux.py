@@ -217,18 +217,28 @@ def test_a_second_film_is_left_out_and_said(tmp_path: Path) -> None:
     assert kinds(tmp_path / "out.mkv") == [("video", "h264")]
 
 
-@pytest.mark.parametrize(("muxer", "moved", "counted"), [("mp4", ("10.125", "10.25"), 2), ("asf", ("11", "12"), 3)])
-def test_times_that_run_backward_are_moved_and_counted(muxer: str, moved: tuple[str, ...], counted: int) -> None:
+def in_order(order: OrderedTimes, stamps: list[tuple[int | None, int | None]]) -> list[tuple[Fraction, Fraction]]:
+    """What becomes of packets with these pts and dts, in milliseconds."""
     with av.open("x.mp4", "w", format="mp4") as film:
         stream = film.add_stream("aac", rate=RATE)
-        times_given = [0, 10, 10, 4, None, 30]
         given_packets = []
-        for dts in times_given:
+        for pts, dts in stamps:
             packet = av.Packet(b"xx")
-            packet.pts = packet.dts = dts
+            packet.pts, packet.dts = pts, dts
             packet.time_base, packet.stream = Fraction(1, 1000), stream
             given_packets.append(packet)
-        order = OrderedTimes(muxer)
-        placed = [p.dts * p.time_base * 1000 for p in order.in_order(given_packets)]
-        assert placed == [0, 10, *map(Fraction, moved), 30]
-        assert order.moved == counted  # the one without a time, and those that are not where milliseconds have them
+        return [(p.pts * p.time_base * 1000, p.dts * p.time_base * 1000) for p in order.in_order(given_packets)]
+
+
+@pytest.mark.parametrize(("muxer", "moved", "counted"), [("mp4", ("10.125", "10.25"), 2), ("asf", ("11", "12"), 3)])
+def test_times_that_run_backward_are_moved_and_counted(muxer: str, moved: tuple[str, ...], counted: int) -> None:
+    order = OrderedTimes(muxer)
+    placed = in_order(order, [(t, t) for t in (0, 10, 10, 4, None, 30)])
+    assert placed == [(t, t) for t in (0, 10, *map(Fraction, moved), 30)]
+    assert order.moved == counted  # the one without a time, and those that are not where milliseconds have them
+
+
+def test_a_packet_with_one_time_gets_the_other() -> None:
+    order = OrderedTimes("mp4")
+    assert in_order(order, [(5, None), (None, 10), (30, 20)]) == [(5, 5), (10, 10), (30, 20)]
+    assert order.moved == 0
