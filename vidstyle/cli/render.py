@@ -66,9 +66,13 @@ def render(
     verbose: options.Verbose = 0,
 ) -> None:
     """Paint a film, a picture or a numbered sequence: same frames, same times, same sound."""
+    from vidstyle.gatys.options import parse_painting
+    from vidstyle.styles import parse_style
+
     if json and target == "-":
         raise UsageError("--json and OUT - both need stdout: give OUT a file name, or leave --json out")
     asked = RenderOptions(
+        styles=tuple((parse_painting if mode == "gatys" else parse_style)(text) for text in style),
         strength=strength,
         network=network,
         mode=mode,
@@ -98,7 +102,7 @@ def render(
     line = console.ProgressLine()
     began = time.time()
     try:
-        report = run(source, target, styles=style, options=asked, say=console.say, progress=line)
+        report = run(source, target, options=asked, say=console.say, progress=line)
     except Interrupted as stop:
         raise type(stop)(f"{stop}{_what_is_left(target, since=began)}") from stop
     finally:
